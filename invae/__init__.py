@@ -1,0 +1,39 @@
+"""invae: closed-form autoencoders for inverse problems and for compressing small-angle scattering data.
+
+The public names below load on first use, so that ``import invae`` stays light.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "invae.data": ("read", "Curve", "Frame"),
+    "invae.operators": ("Radon", "Blur", "Heat", "GaussianNoise", "PoissonNoise"),
+    "invae.linalg": ("GaussianPrior",),
+    "invae.autoencoders": ("BayesRiskReconstructor", "LinearAutoencoder"),
+    "invae.classical": ("FilteredBackprojection", "Cgls", "Tikhonov", "TruncatedSvd", "TotalVariation"),
+    "invae.codec": ("Bound", "compress", "decompress", "Archive"),
+    "invae.evaluation": ("compare",),
+    "invae.report": ("Report",),
+    "invae.persistence": ("save", "load"),
+    "invae.errors": ("InvaeError",),
+}
+_MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
+
+__all__ = ["__version__", *_MODULE_OF]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module 'invae' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_MODULE_OF[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

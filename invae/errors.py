@@ -1,0 +1,29 @@
+"""Every error that a user can cause is an `InvaeError`; each kind also is the built-in that callers expect."""
+
+from __future__ import annotations
+
+__all__ = ["BoundError", "FileError", "FormatError", "InputError", "InvaeError", "ModelError"]
+
+
+class InvaeError(Exception):
+    """Base of all errors raised for what a user can mend; the message says what was wrong and what to do."""
+
+
+class InputError(InvaeError, ValueError):
+    """An argument has the wrong value, shape or type."""
+
+
+class BoundError(InputError):
+    """An error bound cannot be parsed, or cannot be met for these data."""
+
+
+class FileError(InvaeError, OSError):
+    """A file is missing, unreadable, or would be overwritten."""
+
+
+class FormatError(InvaeError, ValueError):
+    """A file's content is not what its format demands; the message names the file and the line, path or byte."""
+
+
+class ModelError(InvaeError, ValueError):
+    """A stored model is absent, damaged, or does not fit the data or the operator it is used with."""

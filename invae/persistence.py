@@ -1,0 +1,159 @@
+"""Models on disk: one HDF5 file, a JSON header and plain arrays. Never pickle.
+
+A class can be stored when it is named in `CLASSES` and has
+
+* ``to_state() -> dict``: JSON scalars, lists, dicts, NumPy arrays and other storable objects, nested at will;
+* ``from_state(state)``: a class method that rebuilds the object from such a dict.
+
+The header carries format, version, library versions, and the SHA-256 of every array, which `load` checks.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import json
+import os
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from invae.data.files import atomic_path
+from invae.errors import FileError, ModelError
+
+__all__ = ["describe", "load", "save"]
+
+FORMAT = "invae-model"
+VERSION = 1
+
+CLASSES = {
+    "BayesRiskReconstructor": "invae.autoencoders.bayes_risk",
+    "LinearAutoencoder": "invae.autoencoders.linear",
+    "GaussianPrior": "invae.linalg.priors",
+    "Radon": "invae.operators.radon",
+    "Blur": "invae.operators.blur",
+    "Heat": "invae.operators.heat",
+    "GaussianNoise": "invae.operators.noise",
+    "PoissonNoise": "invae.operators.noise",
+}
+
+
+def save(model: Any, path: str | os.PathLike[str], overwrite: bool = False) -> Path:
+    """Write ``model`` to an HDF5 file, whole or not at all.
+
+    Raises
+    ------
+    ModelError
+        The class of ``model`` or of an object inside it is not one that can be stored.
+    FileError
+        ``path`` exists and ``overwrite`` is false, or its folder is missing.
+    """
+    import h5py
+
+    arrays: dict[str, np.ndarray] = {}
+    body = _encode(model, arrays)
+    header = {
+        "format": FORMAT,
+        "version": VERSION,
+        "libraries": {name: _version(name) for name in ("invae", "numpy", "scipy", "scikit-learn")},
+        "sha256": {key: _digest(array) for key, array in arrays.items()},
+        "model": body,
+    }
+    with atomic_path(path, overwrite) as temporary, h5py.File(temporary, "w") as file:
+        file.attrs["format"] = FORMAT
+        file["header"] = np.frombuffer(json.dumps(header).encode(), np.uint8)
+        for key, array in arrays.items():
+            file[f"arrays/{key}"] = array
+    return Path(path)
+
+
+def load(path: str | os.PathLike[str]) -> Any:
+    """Rebuild the object that `save` wrote.
+
+    Raises
+    ------
+    FileError
+        There is no such file.
+    ModelError
+        Not an invae model, of a newer format, or damaged.
+    """
+    header, arrays = _read(path)
+    for key, digest in header["sha256"].items():
+        if key not in arrays or _digest(arrays[key]) != digest:
+            raise ModelError(f"{path}: array {key} does not match its SHA-256: the file is damaged, restore a copy")
+    return _decode(header["model"], arrays)
+
+
+def describe(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Header of a stored model (class, parameters, versions) and the shapes of its arrays, by key."""
+    header, arrays = _read(path)
+    return {**header, "arrays": {key: (str(array.dtype), array.shape) for key, array in arrays.items()}}
+
+
+def _read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    import h5py
+
+    if not Path(path).is_file():
+        raise FileError(f"no model file at {path}")
+    try:
+        with h5py.File(path, "r") as file:
+            if file.attrs.get("format") != FORMAT:
+                raise ModelError(f"{path} is an HDF5 file but not an invae model; `invae info` tells what it holds")
+            header = json.loads(file["header"][()].tobytes())
+            arrays = {key: dataset[()] for key, dataset in file.get("arrays", {}).items()}
+    except (OSError, KeyError, ValueError, RuntimeError) as error:
+        if isinstance(error, ModelError):
+            raise
+        raise ModelError(f"{path} cannot be read as an invae model: {error}") from error
+    if header["version"] > VERSION:
+        raise ModelError(f"{path} has model format {header['version']}, this invae reads up to {VERSION}: upgrade invae")
+    return header, arrays
+
+
+def _encode(value: Any, arrays: dict[str, np.ndarray]) -> Any:
+    if isinstance(value, np.ndarray):
+        key = f"{len(arrays):04d}"
+        arrays[key] = value
+        return {"__array__": key}
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, dict):
+        return {str(key): _encode(item, arrays) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_encode(item, arrays) for item in value]
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    name = type(value).__name__
+    if name not in CLASSES:
+        raise ModelError(f"objects of class {name} cannot be stored; storable are {', '.join(sorted(CLASSES))}")
+    return {"__class__": name, "state": _encode(value.to_state(), arrays)}
+
+
+def _decode(value: Any, arrays: dict[str, np.ndarray]) -> Any:
+    if isinstance(value, list):
+        return [_decode(item, arrays) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if "__array__" in value:
+        return arrays[value["__array__"]]
+    if "__class__" not in value:
+        return {key: _decode(item, arrays) for key, item in value.items()}
+    name = value["__class__"]
+    if name not in CLASSES:
+        raise ModelError(f"the file holds an object of class {name}, which this invae does not know: upgrade invae")
+    cls = getattr(importlib.import_module(CLASSES[name]), name)
+    return cls.from_state(_decode(value["state"], arrays))
+
+
+def _digest(array: np.ndarray) -> str:
+    head = f"{array.dtype.str}{array.shape}".encode()
+    return hashlib.sha256(head + np.ascontiguousarray(array).tobytes()).hexdigest()
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "unknown"
