@@ -1,0 +1,302 @@
+"""What an experiment leaves behind: tables, figures as data, and the circumstances they were measured in.
+
+A result is stored as JSON and drawn later: the numbers never depend on the plotting library. Arrays are kept
+bit for bit (zlib and base64), NaN and infinities too:
+a report can be drawn again from the file alone.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+import os
+import platform
+import time
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from invae.data.files import atomic_path
+from invae.errors import FileError, FormatError, InputError
+
+__all__ = ["Figure", "Results", "Table", "environment", "load_results", "save_results"]
+
+FORMAT = "invae-results"
+VERSION = 1
+
+LIBRARIES = (
+    "invae",
+    "numpy",
+    "scipy",
+    "scikit-learn",
+    "scikit-image",
+    "pylops",
+    "torch",
+    "numba",
+    "h5py",
+    "sasdata",
+    "sasmodels",
+    "imagecodecs",
+    "astra-toolbox",
+)
+
+
+@dataclass
+class Table:
+    """Rows that share columns.
+
+    Parameters
+    ----------
+    name : str
+        Short identifier, unique within its results.
+    caption : str
+        One sentence on what is shown, with units.
+    rows : list of dict
+        Column name -> number, text, bool or None. A missing key is an empty cell.
+    best : dict, optional
+        Column name -> ``"min"`` or ``"max"``: which value of a column a report marks. Two or more rows only.
+    group : str, optional
+        A column whose equal values form the groups within which ``best`` is taken.
+    notes : str
+        Small print under the table.
+
+    Examples
+    --------
+    >>> table = Table("errors", "Mean relative error", [{"method": "TV", "error": 0.057}, {"method": "FBP"}])
+    >>> table.columns
+    ['method', 'error']
+    """
+
+    name: str
+    caption: str
+    rows: list[dict[str, Any]]
+    best: dict[str, str] = field(default_factory=dict)
+    group: str | None = None
+    notes: str = ""
+
+    def __post_init__(self) -> None:
+        for column, rule in self.best.items():
+            if rule not in ("min", "max"):
+                raise InputError(f"best[{column!r}] is {rule!r}; use 'min' or 'max'")
+
+    @property
+    def columns(self) -> list[str]:
+        """Column names in order of first appearance."""
+        return list(dict.fromkeys(key for row in self.rows for key in row))
+
+    def column(self, name: str) -> list[Any]:
+        """Values of one column, None where a row lacks it."""
+        return [row.get(name) for row in self.rows]
+
+    def best_rows(self, column: str) -> set[int]:
+        """Indices of the rows that hold the best value of ``column`` in their group; ties are all marked."""
+        rule = self.best.get(column)
+        if rule is None:
+            return set()
+        groups: dict[Any, list[int]] = {}
+        for index, row in enumerate(self.rows):
+            if _is_number(row.get(column)):
+                groups.setdefault(row.get(self.group) if self.group else None, []).append(index)
+        choose = min if rule == "min" else max
+        marked: set[int] = set()
+        for members in groups.values():
+            if len(members) > 1:
+                best = choose(self.rows[i][column] for i in members)
+                marked |= {i for i in members if self.rows[i][column] == best}
+        return marked
+
+
+@dataclass
+class Figure:
+    """A figure as data: ``kind`` is a key of `invae.report.figures.DRAW`, ``data`` what it draws."""
+
+    kind: str
+    caption: str
+    data: dict[str, Any]
+    name: str = ""
+
+
+@dataclass
+class Results:
+    """Everything one experiment found.
+
+    Parameters
+    ----------
+    name : str
+        Identifier, e.g. ``"tomography"``.
+    title : str
+        Heading in a report.
+    summary : str
+        A paragraph or a few (blank lines between): what was done and what came out.
+    config : dict
+        The configuration that was run, JSON values.
+    tables, figures : list
+        What is shown, in order.
+    seconds : float or None
+        Wall time of the whole run.
+    environment : dict
+        Versions, processor and time, see `environment`.
+    """
+
+    name: str
+    title: str
+    summary: str
+    config: dict[str, Any] = field(default_factory=dict)
+    tables: list[Table] = field(default_factory=list)
+    figures: list[Figure] = field(default_factory=list)
+    seconds: float | None = None
+    environment: dict[str, Any] = field(default_factory=lambda: environment())
+
+    def table(self, name: str) -> Table:
+        """The table called ``name``."""
+        for table in self.tables:
+            if table.name == name:
+                return table
+        raise InputError(
+            f"results {self.name!r} hold no table {name!r}; they hold {[t.name for t in self.tables]}"
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready dictionary; arrays and non-finite numbers are encoded."""
+        body = {
+            "name": self.name,
+            "title": self.title,
+            "summary": self.summary,
+            "config": self.config,
+            "seconds": self.seconds,
+            "environment": self.environment,
+            "tables": [vars(table) for table in self.tables],
+            "figures": [vars(figure) for figure in self.figures],
+        }
+        return {"format": FORMAT, "version": VERSION, **_encode(body)}
+
+    @classmethod
+    def from_dict(cls, body: Mapping[str, Any]) -> Results:
+        """Inverse of `to_dict`.
+
+        Raises
+        ------
+        FormatError
+            Not invae results, of a newer version, or fields are missing.
+        """
+        if not isinstance(body, Mapping) or body.get("format") != FORMAT:
+            raise FormatError('this JSON does not hold invae results (no "format": "invae-results")')
+        if body.get("version", 0) > VERSION:
+            raise FormatError(
+                f"results of version {body['version']}, this invae reads up to {VERSION}: upgrade invae"
+            )
+        try:
+            fields = {key: _decode(value) for key, value in body.items() if key not in ("format", "version")}
+            fields["tables"] = [Table(**table) for table in fields["tables"]]
+            fields["figures"] = [Figure(**figure) for figure in fields["figures"]]
+            return cls(**fields)
+        except (KeyError, TypeError, ValueError, zlib.error) as error:
+            raise FormatError(f"these results are incomplete or damaged: {error!r}") from error
+
+    def to_json(self, indent: int | None = None) -> str:
+        """One JSON text; strict (no NaN literals)."""
+        return json.dumps(self.to_dict(), indent=indent, allow_nan=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> Results:
+        """Inverse of `to_json`."""
+        try:
+            return cls.from_dict(json.loads(text))
+        except json.JSONDecodeError as error:
+            raise FormatError(f"not JSON: {error}") from error
+
+
+def environment() -> dict[str, Any]:
+    """Circumstances of a measurement: library versions, processor, number of usable cores, time (UTC)."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return {
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "cpu": _cpu_name(),
+        "cores": cores,
+        "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "versions": {name: found for name in LIBRARIES if (found := _version(name)) is not None},
+    }
+
+
+def save_results(results: list[Results], path: str | os.PathLike[str], overwrite: bool = False) -> Path:
+    """Write results to one JSON file, whole or not at all."""
+    text = json.dumps([item.to_dict() for item in results], indent=1, allow_nan=False)
+    with atomic_path(path, overwrite) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    return Path(path)
+
+
+def load_results(path: str | os.PathLike[str]) -> list[Results]:
+    """Read a file of `save_results`, or the JSON of one `Results`."""
+    try:
+        body = json.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise FileError(f"cannot read {path}: {error.strerror or error}") from error
+    except ValueError as error:
+        raise FormatError(f"{path} is not JSON: {error}") from error
+    return [Results.from_dict(item) for item in (body if isinstance(body, list) else [body])]
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float | np.number) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _encode(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        if value.dtype.kind in "US":
+            return [str(item) for item in value.ravel()] if value.ndim == 1 else value.tolist()
+        if value.dtype.hasobject:
+            raise InputError("arrays of objects cannot be stored in results; use lists or numeric arrays")
+        little = value.astype(value.dtype.newbyteorder("<"), copy=False)
+        packed = base64.b64encode(zlib.compress(little.tobytes(), 6)).decode()
+        return {"__array__": packed, "dtype": little.dtype.str, "shape": list(value.shape)}
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return {"__float__": repr(value)}
+    if isinstance(value, Mapping):
+        return {str(key): _encode(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_encode(item) for item in value]
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    raise InputError(f"results hold JSON values and arrays, not {type(value).__name__}")
+
+
+def _decode(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_decode(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if "__array__" in value:
+        raw = zlib.decompress(base64.b64decode(value["__array__"]))
+        return np.frombuffer(raw, np.dtype(value["dtype"])).reshape(value["shape"]).copy()
+    if "__float__" in value:
+        return float(value["__float__"])
+    return {key: _decode(item) for key, item in value.items()}
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _cpu_name() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
