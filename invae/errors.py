@@ -1,8 +1,8 @@
-"""Every error that a user can cause is an `InvaeError`; each kind also is the built-in that callers expect."""
+"""Errors that a user can cause: each is an `InvaeError` and the built-in kind that callers expect."""
 
 from __future__ import annotations
 
-__all__ = ["BoundError", "FileError", "FormatError", "InputError", "InvaeError", "ModelError"]
+__all__ = ["BoundError", "FileError", "FormatError", "InputError", "InvaeError", "InvaeWarning", "ModelError"]
 
 
 class InvaeError(Exception):
@@ -22,8 +22,12 @@ class FileError(InvaeError, OSError):
 
 
 class FormatError(InvaeError, ValueError):
-    """A file's content is not what its format demands; the message names the file and the line, path or byte."""
+    """A file's content is not what its format demands; the message names the file and the place in it."""
 
 
 class ModelError(InvaeError, ValueError):
     """A stored model is absent, damaged, or does not fit the data or the operator it is used with."""
+
+
+class InvaeWarning(UserWarning):
+    """Something that a user should know or decide, though the work could go on; the message says how."""

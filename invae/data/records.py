@@ -1,0 +1,308 @@
+"""Records: what a reader hands over and an archive gives back, unchanged to the last bit.
+
+A `Curve` is one I(q) table, a `Frame` one detector image, map or stack. Arrays keep the dtype, shape, order,
+NaN and sentinels of the file; what the file does not hold is ``None``, never zeros. Both are immutable:
+arrays are read-only views, metadata is a private copy.
+
+`Curve.to_parts` / `Frame.to_parts` and `from_parts` split a record into plain arrays plus one JSON-able dict
+and put it together again; archives store records through this pair only.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from invae.errors import InputError
+
+__all__ = ["Curve", "Frame", "Record", "from_parts", "identical", "unique_names"]
+
+_COLUMN = "columns/"
+
+
+class _Parts:
+    """What both kinds of record share: splitting, replacing, comparing."""
+
+    _kind: str
+    _values: str
+    _arrays: tuple[str, ...]
+
+    @property
+    def values(self) -> np.ndarray:
+        """The measured values: ``intensity`` of a curve, ``data`` of a frame."""
+        return getattr(self, self._values)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of ``values``."""
+        return tuple(self.values.shape)
+
+    def replace(self, **changes: Any):
+        """Copy of the record with some fields changed; ``values`` stands for the measured values."""
+        if "values" in changes:
+            changes[self._values] = changes.pop("values")
+        return dataclasses.replace(self, **changes)
+
+    def to_parts(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        """Split into arrays by name (further ones as ``columns/NAME``) and one JSON-able dict."""
+        arrays = {
+            key: np.asarray(getattr(self, key)) for key in self._arrays if getattr(self, key) is not None
+        }
+        arrays |= {_COLUMN + key: column for key, column in self.columns.items()}
+        return arrays, {
+            "kind": self._kind,
+            "name": self.name,
+            "units": dict(self.units),
+            "metadata": _json_copy(self.metadata, "metadata"),
+            "header": self.header,
+            "source": self.source,
+        }
+
+    def _settle(self) -> None:
+        for key in self._arrays:
+            if getattr(self, key) is not None:
+                object.__setattr__(self, key, _frozen(getattr(self, key), key))
+        columns = {str(key): _frozen(column, key) for key, column in dict(self.columns).items()}
+        object.__setattr__(self, "columns", columns)
+        object.__setattr__(self, "metadata", _json_copy(self.metadata, "metadata"))
+        units = {str(key): unit for key, unit in dict(self.units).items()}
+        if any(unit is not None and not isinstance(unit, str) for unit in units.values()):
+            raise InputError(f"units must be texts or None, got {units}")
+        object.__setattr__(self, "units", units)
+        for key in ("name", "header", "source"):
+            if not isinstance(getattr(self, key), str):
+                raise InputError(f"{key} must be a text, got {type(getattr(self, key)).__name__}")
+
+    def _same_shape(self, keys: Iterable[str], shape: tuple[int, ...]) -> None:
+        for key in keys:
+            array = getattr(self, key)
+            if array is not None and tuple(array.shape) != shape:
+                raise InputError(
+                    f"{self._kind} {self.name!r}: {key} has shape {tuple(array.shape)}, expected {shape} "
+                    f"like {self._values}"
+                )
+
+
+@dataclass(frozen=True, eq=False)
+class Curve(_Parts):
+    """One scattering curve I(q), in the order and the units of its file.
+
+    Parameters
+    ----------
+    q : ndarray of shape (N,)
+        Scattering vector, in ``units["q"]``; zero, unsorted and repeated values are kept.
+    intensity : ndarray of shape (N,)
+        Measured intensity, in ``units["intensity"]``; NaN and negative values are kept.
+    sigma : ndarray of shape (N,) or None
+        One standard deviation of the intensity, ``None`` when the file has none.
+    dq : ndarray of shape (N,) or None
+        Resolution of q.
+    mask : ndarray of shape (N,) or None
+        As stored: by the NXcanSAS convention non-zero means that the point is masked out.
+    columns : dict of str to ndarray
+        Everything else that is numeric: slit resolution ``dql`` and ``dqw``, further columns of the table,
+        and arrays of other lengths such as ``transmission_spectrum/T``.
+    units : dict of str to (str or None)
+        Unit of each array by its name, as the file spells it; ``None`` or missing when the file does not say.
+    name : str
+        Title or run, not always unique in a file: see `unique_names`.
+    metadata : dict
+        What the file states beside the numbers, JSON-able.
+    header : str
+        The raw text around the numbers, verbatim (header, then footer), or the XML.
+    source : str
+        File name and the place in it.
+
+    Examples
+    --------
+    >>> curve = Curve(q=np.array([0.0, 0.1]), intensity=np.array([5.0, np.nan]), units={"q": "1/angstrom"})
+    >>> curve.shape, curve.sigma is None
+    ((2,), True)
+    >>> arrays, metadata = curve.to_parts()
+    >>> identical(curve, from_parts(arrays, metadata))
+    True
+    """
+
+    q: np.ndarray
+    intensity: np.ndarray
+    sigma: np.ndarray | None = None
+    dq: np.ndarray | None = None
+    mask: np.ndarray | None = None
+    columns: Mapping[str, np.ndarray] = field(default_factory=dict)
+    units: Mapping[str, str | None] = field(default_factory=dict)
+    name: str = ""
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    header: str = ""
+    source: str = ""
+
+    _kind = "curve"
+    _values = "intensity"
+    _arrays = ("q", "intensity", "sigma", "dq", "mask")
+
+    def __post_init__(self) -> None:
+        self._settle()
+        if self.intensity.ndim != 1:
+            raise InputError(
+                f"curve {self.name!r}: intensity has shape {self.intensity.shape}, expected (N,)"
+            )
+        self._same_shape(("q", "sigma", "dq", "mask"), self.intensity.shape)
+
+    def __repr__(self) -> str:
+        held = [key for key in self._arrays[2:] if getattr(self, key) is not None] + list(self.columns)
+        extra = f" with {', '.join(held)}" if held else ""
+        return f"<Curve {self.name!r}: {len(self.q)} points{extra}>"
+
+
+@dataclass(frozen=True, eq=False)
+class Frame(_Parts):
+    """One detector image, reduced map or stack of images, of any shape and real dtype.
+
+    Parameters
+    ----------
+    data : ndarray
+        Counts or intensity, in ``units["data"]``, sentinels included. May be any object with ``shape``,
+        ``dtype`` and slicing (a stack that stays on disk); `Frame.load` reads it whole.
+    mask, sigma, qx, qy : ndarray of the shape of data, or None
+        Mask as stored (NXcanSAS: non-zero is masked out), one standard deviation, components of q.
+    columns : dict of str to ndarray
+        Everything else that is numeric, of any shape.
+    units, name, metadata, header, source
+        As for `Curve`.
+
+    Examples
+    --------
+    >>> Frame(data=np.zeros((3, 4, 5), np.int32), name="run 7")
+    <Frame 'run 7': int32 3 x 4 x 5>
+    """
+
+    data: Any
+    mask: np.ndarray | None = None
+    sigma: np.ndarray | None = None
+    qx: np.ndarray | None = None
+    qy: np.ndarray | None = None
+    columns: Mapping[str, np.ndarray] = field(default_factory=dict)
+    units: Mapping[str, str | None] = field(default_factory=dict)
+    name: str = ""
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    header: str = ""
+    source: str = ""
+
+    _kind = "frame"
+    _values = "data"
+    _arrays = ("data", "mask", "sigma", "qx", "qy")
+
+    def __post_init__(self) -> None:
+        self._settle()
+        self._same_shape(("mask", "sigma", "qx", "qy"), self.shape)
+
+    def load(self) -> Frame:
+        """The same frame with ``data`` in memory."""
+        return self if isinstance(self.data, np.ndarray) else self.replace(data=self.data[...])
+
+    def __repr__(self) -> str:
+        held = [key for key in self._arrays[1:] if getattr(self, key) is not None] + list(self.columns)
+        extra = f" with {', '.join(held)}" if held else ""
+        return f"<Frame {self.name!r}: {self.data.dtype} {' x '.join(map(str, self.shape))}{extra}>"
+
+
+Record = Curve | Frame
+_KINDS: dict[str, type[Curve] | type[Frame]] = {"curve": Curve, "frame": Frame}
+
+
+def from_parts(arrays: Mapping[str, np.ndarray], metadata: Mapping[str, Any]) -> Record:
+    """Put a record together again from what ``to_parts`` gave.
+
+    Raises
+    ------
+    InputError
+        The parts are not those of a record.
+    """
+    kind = _KINDS.get(metadata.get("kind", ""))
+    if kind is None:
+        raise InputError(
+            f"record kind {metadata.get('kind')!r} is unknown; expected one of {', '.join(_KINDS)}"
+        )
+    unknown = [key for key in arrays if key not in kind._arrays and not key.startswith(_COLUMN)]
+    if unknown:
+        raise InputError(f"a {kind._kind} has no array {unknown[0]!r}; further ones are named {_COLUMN}NAME")
+    if not set(kind._arrays[: 2 if kind is Curve else 1]) <= set(arrays):
+        raise InputError(
+            f"parts of a {kind._kind} lack {kind._values!r}; got {', '.join(arrays) or 'no array'}"
+        )
+    return kind(
+        **{key: array for key, array in arrays.items() if key in kind._arrays},
+        columns={
+            key.removeprefix(_COLUMN): array for key, array in arrays.items() if key.startswith(_COLUMN)
+        },
+        **{
+            key: metadata[key] for key in ("name", "units", "metadata", "header", "source") if key in metadata
+        },
+    )
+
+
+def identical(a: Record, b: Record) -> bool:
+    """True when two records agree in every bit: NaN payloads, -0, byte order, texts and units included."""
+    if type(a) is not type(b):
+        return False
+    (arrays_a, rest_a), (arrays_b, rest_b) = a.to_parts(), b.to_parts()
+    if set(arrays_a) != set(arrays_b):
+        return False
+    if json.dumps(rest_a, sort_keys=True) != json.dumps(rest_b, sort_keys=True):
+        return False
+    return all(_same_bits(array, arrays_b[key]) for key, array in arrays_a.items())
+
+
+def unique_names(records: Iterable[Record]) -> list[str]:
+    """Names of the records, made unique: a second ``run`` becomes ``run#2``, an empty name ``record``.
+
+    Examples
+    --------
+    >>> unique_names([Frame(np.zeros(1), name="run"), Frame(np.zeros(1), name="run"), Frame(np.zeros(1))])
+    ['run', 'run#2', 'record']
+    """
+    records = list(records)
+    stated = {record.name or "record" for record in records}
+    taken: set[str] = set()
+    names = []
+    for record in records:
+        base = name = record.name or "record"
+        count = 1
+        while name in taken or (count > 1 and name in stated):
+            count += 1
+            name = f"{base}#{count}"
+        taken.add(name)
+        names.append(name)
+    return names
+
+
+def _frozen(array: Any, key: str) -> Any:
+    if not isinstance(array, np.ndarray):
+        if (
+            key == "data"
+            and hasattr(array, "shape")
+            and hasattr(array, "dtype")
+            and hasattr(array, "__getitem__")
+        ):
+            return array
+        array = np.asarray(array)
+    if array.dtype.kind not in "biuf":
+        raise InputError(f"{key} has dtype {array.dtype}; records hold real numbers and booleans only")
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
+def _json_copy(value: Any, what: str) -> Any:
+    try:
+        return json.loads(json.dumps(value))
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{what} must be JSON-able (texts, numbers, lists, dicts): {error}") from error
+
+
+def _same_bits(a: np.ndarray, b: np.ndarray) -> bool:
+    return a.dtype.str == b.dtype.str and a.shape == b.shape and a.tobytes() == b.tobytes()
