@@ -1,8 +1,8 @@
 """What an experiment leaves behind: tables, figures as data, and the circumstances they were measured in.
 
 A result is stored as JSON and drawn later: the numbers never depend on the plotting library. Arrays are kept
-bit for bit (zlib and base64), NaN and infinities too:
-a report can be drawn again from the file alone.
+bit for bit (zlib and base64), NaN and infinities
+too: a report can be drawn again from the file alone.
 """
 
 from __future__ import annotations
@@ -25,7 +25,16 @@ import numpy as np
 from invae.data.files import atomic_path
 from invae.errors import FileError, FormatError, InputError
 
-__all__ = ["Figure", "Results", "Table", "environment", "load_results", "save_results"]
+__all__ = [
+    "Figure",
+    "Results",
+    "Table",
+    "environment",
+    "format_value",
+    "load_results",
+    "save_results",
+    "to_json",
+]
 
 FORMAT = "invae-results"
 VERSION = 1
@@ -111,6 +120,53 @@ class Table:
                 marked |= {i for i in members if self.rows[i][column] == best}
         return marked
 
+    def to_text(self) -> str:
+        """Caption and an aligned Markdown table; the best values are in bold.
+
+        Examples
+        --------
+        >>> print(Table("t", "Two methods", [{"method": "TV", "error": 0.057}, {"method": "FBP"}]).to_text())
+        Two methods
+        <BLANKLINE>
+        | method | error |
+        | ------ | ----- |
+        | TV     | 0.057 |
+        | FBP    |       |
+        """
+        columns = self.columns
+        marked = {column: self.best_rows(column) for column in columns}
+        cells = [columns]
+        for index, row in enumerate(self.rows):
+            texts = [format_value(row.get(column)) for column in columns]
+            cells.append([f"**{t}**" if index in marked[c] else t for t, c in zip(texts, columns)])
+        widths = [max(3, *(len(line[j]) for line in cells)) for j in range(len(columns))]
+        lines = ["| " + " | ".join(t.ljust(w) for t, w in zip(line, widths)) + " |" for line in cells]
+        lines.insert(1, "| " + " | ".join("-" * w for w in widths) + " |")
+        return "\n".join(
+            [*([self.caption, ""] if self.caption else []), *lines, *(["", self.notes] if self.notes else [])]
+        )
+
+
+def format_value(value: Any) -> str:
+    """Text of one table cell: up to four significant digits, thousands separated, empty for None.
+
+    Examples
+    --------
+    >>> [format_value(v) for v in (None, True, 12345, 0.0571234, 1234.56, 1.5e-9, float("nan"), "SZ3")]
+    ['', 'yes', '12,345', '0.05712', '1,235', '1.5e-09', 'nan', 'SZ3']
+    """
+    if value is None:
+        return ""
+    if isinstance(value, bool | np.bool_):
+        return "yes" if value else "no"
+    if isinstance(value, int | np.integer):
+        return f"{value:,}"
+    if isinstance(value, float | np.floating):
+        if math.isfinite(value) and 1e3 <= abs(value) < 1e7:
+            return f"{value:,.0f}"
+        return f"{value:.4g}"
+    return str(value)
+
 
 @dataclass
 class Figure:
@@ -161,6 +217,10 @@ class Results:
         raise InputError(
             f"results {self.name!r} hold no table {name!r}; they hold {[t.name for t in self.tables]}"
         )
+
+    def to_text(self) -> str:
+        """The tables as aligned plain text (Markdown), with captions."""
+        return "\n\n".join(table.to_text() for table in self.tables)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready dictionary; arrays and non-finite numbers are encoded."""
@@ -225,9 +285,14 @@ def environment() -> dict[str, Any]:
     }
 
 
+def to_json(results: list[Results], indent: int | None = 1) -> str:
+    """JSON text of several results, as `save_results` writes it and `load_results` reads it."""
+    return json.dumps([item.to_dict() for item in results], indent=indent, allow_nan=False)
+
+
 def save_results(results: list[Results], path: str | os.PathLike[str], overwrite: bool = False) -> Path:
     """Write results to one JSON file, whole or not at all."""
-    text = json.dumps([item.to_dict() for item in results], indent=1, allow_nan=False)
+    text = to_json(results)
     with atomic_path(path, overwrite) as temporary:
         temporary.write_text(text, encoding="utf-8")
     return Path(path)
