@@ -1,0 +1,15 @@
+"""Reproducible studies, one file each: ``run(config, rng) -> Results`` with a QUICK and a FULL configuration.
+
+``python -m experiments NAME|all [--quick] [--html REPORT] [--json FILE]``
+"""
+
+from __future__ import annotations
+
+__all__ = ["NAMES"]
+
+NAMES = (
+    "tomography",
+    "deblurring",
+    "heat",
+    "sas_compression",
+)

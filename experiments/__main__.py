@@ -1,0 +1,71 @@
+"""Run experiments by name, compare their figures with the expected ones, write one HTML report."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import logging
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from experiments import NAMES
+from experiments.expected import deviations
+from invae.data.files import atomic_path
+from invae.errors import InvaeError
+from invae.evaluation.results import Results, to_json
+from invae.report import Report
+
+
+def main(arguments: list[str] | None = None) -> int:
+    options = parse(arguments)
+    logging.basicConfig(level=logging.INFO, format="  %(message)s", stream=sys.stderr)
+    for noisy in ("matplotlib", "sasmodels", "numba"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    names = NAMES if options.name == "all" else (options.name,)
+    try:
+        finished = [run_one(name, options.quick, options.seed) for name in names]
+        if options.json:
+            with atomic_path(options.json, overwrite=True) as temporary:
+                temporary.write_text(to_json(finished), encoding="utf-8")
+        if options.html:
+            Report(finished).write(options.html, overwrite=True)
+            print(f"report: {options.html}")
+    except InvaeError as error:
+        print(f"experiments: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("experiments: interrupted, nothing was written", file=sys.stderr)
+        return 130
+    return 0
+
+
+def parse(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m experiments", description=__doc__)
+    parser.add_argument("name", choices=("all", *NAMES))
+    parser.add_argument("--quick", action="store_true", help="small configuration: seconds instead of minutes")
+    parser.add_argument("--html", type=Path, metavar="REPORT", help="write one self-contained HTML page")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all tables as JSON")
+    parser.add_argument("--seed", type=int, default=0)
+    return parser.parse_args(arguments)
+
+
+def run_one(name: str, quick: bool, seed: int) -> Results:
+    """Run one experiment, print its tables, and say where it left the expected figures."""
+    module = importlib.import_module(f"experiments.{name}")
+    config = dict(module.QUICK if quick else module.FULL)
+    print(f"{name}: {module.TITLE}", file=sys.stderr)
+    start = time.perf_counter()
+    results = module.run(config, np.random.default_rng(seed))
+    results.seconds = time.perf_counter() - start
+    print(f"\n## {module.TITLE} ({results.seconds:.0f} s)\n\n{results.to_text()}")
+    if seed == 0:
+        for line in deviations(results, quick):
+            print(f"  unexpected: {line}", file=sys.stderr)
+    return results
+
+
+if __name__ == "__main__":
+    sys.exit(main())
