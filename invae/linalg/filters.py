@@ -1,7 +1,7 @@
 """Spectral filters: one gain per direction, shared by the autoencoders and the classical regularisers.
 
-A linear map that is diagonal in some basis is given by its gains. With ``s`` the singular values of an operator
-F, or the standard deviations of the principal directions of Gamma (``s^2`` its eigenvalues):
+A linear map that is diagonal in some basis is given by its gains. With ``s`` the singular values of an
+operator F, or the standard deviations of the principal directions of Gamma (``s^2`` its eigenvalues):
 
 ========== =============================== ======================================= =====================
 filter     gain                            autoencoder whose optimum it is         classical twin
