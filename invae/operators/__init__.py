@@ -1,0 +1,26 @@
+"""Forward physics: what a measurement sees of a signal, every operator with an exact adjoint."""
+
+from __future__ import annotations
+
+from invae.operators.base import Operator
+from invae.operators.blur import Blur
+from invae.operators.heat import Heat
+from invae.operators.kernels import gaussian_kernel, motion_kernel
+from invae.operators.noise import GaussianNoise, PoissonNoise
+from invae.operators.radon import Radon
+from invae.operators.simulate import block_average, simulate
+from invae.operators.spectrum import Spectrum
+
+__all__ = [
+    "Blur",
+    "GaussianNoise",
+    "Heat",
+    "Operator",
+    "PoissonNoise",
+    "Radon",
+    "Spectrum",
+    "block_average",
+    "gaussian_kernel",
+    "motion_kernel",
+    "simulate",
+]
