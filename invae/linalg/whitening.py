@@ -24,6 +24,12 @@ class Whitening:
         Directions of a matrix with no variance (below its numerical rank) are not observed at all: they are
         dropped.
 
+    Attributes
+    ----------
+    scale : float
+    variances : ndarray of shape () or (m,)
+        Variance of each entry.
+
     Raises
     ------
     InputError
@@ -42,6 +48,7 @@ class Whitening:
         variances = covariance.diagonal() if covariance.ndim == 2 else covariance
         if not (variances >= 0).all():
             raise InputError(f"noise variances must be >= 0, got {variances.min()}")
+        self.variances = variances
         self.scale = float(variances.mean())
         self.root: NDArray[np.float64] | None = None
         if covariance.ndim == 1 and self.scale > 0:
