@@ -40,7 +40,7 @@ def matern(distance: np.ndarray, length_scale: float, smoothness: float) -> Arra
     array([1.    , 0.3679])
     """
     scaled = np.asarray(distance, np.float64) / length_scale
-    if math.isinf(smoothness):
+    if smoothness > 100:  # within 0.003 of the limit, and K_nu overflows
         return np.exp(-0.5 * scaled**2)
     t = math.sqrt(2 * smoothness) * scaled
     if smoothness == 0.5:
@@ -54,8 +54,9 @@ def matern(distance: np.ndarray, length_scale: float, smoothness: float) -> Arra
     out = np.ones_like(t)
     far = t > 0
     log = smoothness * np.log(t[far]) - t[far] + (1 - smoothness) * math.log(2) - gammaln(smoothness)
-    out[far] = np.exp(log) * kve(smoothness, t[far])
-    return np.minimum(out, 1.0)
+    with np.errstate(over="ignore", invalid="ignore"):
+        out[far] = np.exp(log) * kve(smoothness, t[far])
+    return np.where(np.isfinite(out), np.minimum(out, 1.0), 1.0)  # not finite: t too small for K_nu, k = 1
 
 
 class MaternKernel:

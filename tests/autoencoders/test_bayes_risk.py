@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import pickle
+
 import numpy as np
 import pylops
 import pytest
 from scipy.optimize import minimize
+from sklearn.base import clone
+from sklearn.utils import estimator_checks
 
 import invae
 from invae.autoencoders.bayes_risk import BayesRiskReconstructor
@@ -292,3 +296,50 @@ def test_what_a_user_can_do_wrong_is_one_clear_sentence(rng, make, message):
     F, X = toy(rng)
     with pytest.raises(InputError, match=message):
         make(F, X)
+
+
+OPERATORS = {
+    "tomography": lambda: invae.Radon((16, 16), n_angles=12),
+    "blur": lambda: invae.Blur((16, 16), sigma=1.5),
+    "heat": lambda: invae.Heat((16, 16), time=1.0),
+}
+
+
+@pytest.mark.parametrize("name", OPERATORS)
+@pytest.mark.parametrize("rank", [20, "full"])
+def test_predicted_risk_is_the_risk_measured_by_monte_carlo(name, rank):
+    F = OPERATORS[name]()
+    prior = GaussianPrior.matern((16, 16), length_scale=4.0, smoothness=1.5, std=0.5, mean=1.0)
+    rec = BayesRiskReconstructor(F, noise=invae.GaussianNoise(relative=0.05), rank=rank, prior=prior).fit()
+    rng = np.random.default_rng(1)
+    X = prior.sample(4000, rng).reshape(4000, -1)
+    Y = F.apply(X) + rec.noise_std_ * rng.standard_normal((4000, F.shape[0]))
+    errors = np.sum((rec.predict(Y) - X) ** 2, axis=1)
+    assert errors.mean() == pytest.approx(rec.risk_, rel=0.02)
+
+
+# What these checks do with an estimator does not apply: fit takes signals, predict takes measurements, and
+# measurements of one entry each (the y of the checks) are pairs of another size.
+CONTRACT = (
+    "check_no_attributes_set_in_init",
+    "check_parameters_default_constructible",
+    "check_get_params_invariance",
+    "check_set_params",
+    "check_estimator_cloneable",
+    "check_estimator_repr",
+    "check_mixin_order",
+    "check_valid_tag_types",
+)
+
+
+@pytest.mark.parametrize("check", CONTRACT)
+def test_scikit_learn_contract_where_it_applies(check):
+    getattr(estimator_checks, check)("BayesRiskReconstructor", BayesRiskReconstructor())
+
+
+def test_clone_and_pickle_give_the_same_map(rng):
+    F, X = toy(rng)
+    rec = BayesRiskReconstructor(F, noise=0.1).fit(X)
+    y = X @ F.T
+    assert np.array_equal(clone(rec).fit(X).predict(y), rec.predict(y))
+    assert np.array_equal(pickle.loads(pickle.dumps(rec)).predict(y), rec.predict(y))
