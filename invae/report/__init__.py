@@ -1,0 +1,5 @@
+"""Figures, and one self-contained HTML page, from results."""
+
+from invae.report.page import Report
+
+__all__ = ["Report"]
