@@ -1,0 +1,47 @@
+"""Deblurring of photograph patches: Gaussian blur with reflective boundary, 2 % noise.
+
+The map is learnt on windows of some photographs and tested on windows of others.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from experiments.reconstruction import run_family
+from invae.classical import Cgls, Tikhonov, TotalVariation, TruncatedSvd
+from invae.evaluation.results import Results
+from invae.operators import Blur
+
+__all__ = ["FULL", "QUICK", "TITLE", "run"]
+
+TITLE = "Deblurring of photographs"
+QUICK = {
+    "size": 48,
+    "sigma": 1.5,
+    "families": ["photographs"],
+    "noise": [0.02],
+    "n_train": 3000,
+    "n_validation": 8,
+    "n_test": 24,
+    "ranks": [100, 400],
+}
+FULL = {**QUICK, "size": 64, "noise": [0.005, 0.02, 0.1], "n_train": 10_000, "n_validation": 20, "n_test": 60}
+
+
+def run(config: dict[str, Any], rng: np.random.Generator) -> Results:
+    results = Results("deblurring", TITLE, __doc__, config)
+    F = Blur((config["size"], config["size"]), sigma=config["sigma"])
+
+    def rivals() -> dict[str, Any]:
+        return {
+            "CGLS": Cgls(F, parameter="discrepancy"),
+            "Tikhonov": Tikhonov(F, parameter="gcv"),
+            "TSVD": TruncatedSvd(F, parameter="gcv"),
+            "TV, x >= 0": TotalVariation(F, parameter="validation", nonnegative=True),
+        }
+
+    for family in config["families"]:
+        run_family(results, F, family, rivals, config, rng, baseline="TV, x >= 0")
+    return results

@@ -1,0 +1,48 @@
+"""Backward heat equation: the temperature at the start from the temperature now.
+
+A rod of 128 cells with step-like initial temperature, insulated ends and a conductivity that doubles halfway along.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from experiments.reconstruction import run_family
+from invae.classical import Cgls, Tikhonov, TotalVariation, TruncatedSvd
+from invae.evaluation.results import Results
+from invae.operators import Heat
+
+__all__ = ["FULL", "QUICK", "TITLE", "run"]
+
+TITLE = "Heat backwards in time"
+QUICK = {
+    "size": 128,
+    "time": 20.0,
+    "families": ["piecewise", "gaussian"],
+    "noise": [0.02],
+    "n_train": 4000,
+    "n_validation": 16,
+    "n_test": 100,
+    "ranks": [5, 15],
+}
+FULL = {**QUICK, "noise": [0.005, 0.02, 0.1], "n_train": 20_000, "n_validation": 40, "n_test": 400}
+
+
+def run(config: dict[str, Any], rng: np.random.Generator) -> Results:
+    results = Results("heat", TITLE, __doc__, config)
+    conductivity = np.where(np.arange(config["size"]) < config["size"] // 2, 1.0, 2.0)
+    F = Heat((config["size"],), time=config["time"], conductivity=conductivity)
+
+    def rivals() -> dict[str, Any]:
+        return {
+            "CGLS": Cgls(F, parameter="discrepancy"),
+            "Tikhonov": Tikhonov(F, parameter="gcv"),
+            "TSVD": TruncatedSvd(F, parameter="gcv"),
+            "TV": TotalVariation(F, parameter="validation"),
+        }
+
+    for family in config["families"]:
+        run_family(results, F, family, rivals, config, rng, baseline="TV")
+    return results

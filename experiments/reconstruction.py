@@ -1,0 +1,139 @@
+"""What the three reconstruction studies share: data without inverse crime, one comparison, two figures.
+
+Signals are rendered on a grid twice as fine, measured there, and reconstructed on the coarse grid. Rivals
+that need a parameter tune it on validation pairs; every figure is of held-out test pairs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from invae.autoencoders import BayesRiskReconstructor
+from invae.data.phantoms import FAMILIES, box_average
+from invae.evaluation import compare
+from invae.evaluation.results import Figure, Results
+from invae.operators import GaussianNoise
+from invae.operators.simulate import simulate
+
+__all__ = ["LABELS", "Pairs", "draw_pairs", "run_family"]
+
+LABELS = {
+    "ellipses": "random ellipses",
+    "gaussian": "smooth Gaussian fields",
+    "photographs": "photograph patches",
+    "grains": "grains",
+    "piecewise": "step functions",
+}
+BATCH = 500
+
+
+@dataclass
+class Pairs:
+    """Signals ``(N, *dims)`` and their clean measurements ``(N, *dimsd)``, simulated on the finer grid."""
+
+    signals: np.ndarray
+    clean: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.signals)
+
+
+def draw_pairs(family: str, operator: Any, n: int, rng: np.random.Generator, **options: Any) -> Pairs:
+    """Draw ``n`` pairs of a family in batches, so that the fine grid never fills the memory."""
+    signals, clean = [], []
+    for start in range(0, n, BATCH):
+        fine = FAMILIES[family](min(BATCH, n - start), tuple(2 * side for side in operator.dims), rng, **options)
+        signals.append(box_average(fine, 2).astype(np.float32))
+        clean.append(simulate(operator, fine).reshape(len(fine), *operator.dimsd).astype(np.float32))
+    return Pairs(np.concatenate(signals), np.concatenate(clean))
+
+
+def run_family(
+    results: Results,
+    operator: Any,
+    family: str,
+    rivals: Callable[[], dict[str, Any]],
+    config: dict[str, Any],
+    rng: np.random.Generator,
+    baseline: str,
+) -> None:
+    """Study one family at every noise level of ``config``; adds a table and two figures for each level."""
+    held_out = {"split": "test"} if family == "photographs" else {}
+    train = draw_pairs(family, operator, config["n_train"], rng)
+    validation = draw_pairs(family, operator, config["n_validation"], rng)
+    test = draw_pairs(family, operator, config["n_test"], rng, **held_out)
+    family_of_maps = BayesRiskReconstructor(operator, noise=GaussianNoise(relative=config["noise"][0]), rank="full")
+    family_of_maps.fit(train.signals, train.clean)
+    for level in config["noise"]:
+        noise = GaussianNoise(relative=level)
+        y_validation, y_test = (noise.sample(pairs.clean, rng) for pairs in (validation, test))
+        full = family_of_maps.at(noise=noise, rank="full")
+        methods = rivals()
+        for method in methods.values():
+            method.fit(validation.signals, y_validation)
+        methods |= {f"Bayes-risk, rank {rank}": full.at(rank=rank) for rank in config["ranks"]}
+        methods[f"Bayes-risk, full rank {full.rank_}"] = full
+        name = f"{LABELS[family]}, {100 * level:g} % noise"
+        caption = (
+            f"{name}: {len(test)} held-out signals, {len(train)} to learn from, {len(validation)} to tune the "
+            f"rivals; relative error, ± its standard error, time per signal."
+        )
+        found = compare(methods, test.signals, y_test, rival=baseline, name=name, caption=caption)
+        results.tables.append(found.table)
+        draw = image_figure if len(operator.dims) == 2 else line_figure
+        results.figures.append(draw(name, test, found.estimates))
+        results.figures.append(risk_figure(name, full, test, y_test))
+
+
+def image_figure(name: str, test: Pairs, estimates: dict[str, np.ndarray]) -> Figure:
+    """First row: truth and estimates of the first test image; second row: their errors."""
+    shown = pick(estimates)
+    truth = test.signals[0]
+    images = np.stack([truth, *(estimates[label][0] for label in shown)])
+    errors = np.abs(images - truth)
+    return Figure(
+        "images",
+        f"{name}: one held-out image; below, the absolute error.",
+        {"images": np.stack([images, errors]), "row_labels": ["image", "|error|"], "col_labels": ["truth", *shown]},
+    )
+
+
+def line_figure(name: str, test: Pairs, estimates: dict[str, np.ndarray]) -> Figure:
+    x = np.arange(test.signals.shape[1])
+    series = [{"x": x, "y": test.signals[0], "label": "truth"}]
+    series += [{"x": x, "y": estimates[label][0], "label": label} for label in pick(estimates)]
+    return Figure("lines", f"{name}: one held-out signal.", {"series": series, "xlabel": "cell", "ylabel": "x"})
+
+
+def pick(estimates: dict[str, np.ndarray]) -> list[str]:
+    """The first rival, the strongest classical one (listed last of them) and the full-rank map."""
+    classical = [label for label in estimates if not label.startswith("Bayes-risk")]
+    return list(dict.fromkeys([classical[0], classical[-1], list(estimates)[-1]]))
+
+
+def risk_figure(name: str, full: BayesRiskReconstructor, test: Pairs, y_test: np.ndarray) -> Figure:
+    """Risk that the factorisation predicts at each rank against the mean squared error of the test signals."""
+    ranks = np.arange(full.rank_ + 1)
+    return Figure(
+        "risk_curve",
+        f"{name}: expected squared error of a signal by rank; predicted by the fit, measured on held-out signals.",
+        {
+            "rank": ranks,
+            "predicted": full.risk_curve_[: len(ranks)],
+            "measured": measured_risk(full, test, y_test),
+            "chosen": full.rank_,
+        },
+    )
+
+
+def measured_risk(full: BayesRiskReconstructor, test: Pairs, y_test: np.ndarray) -> np.ndarray:
+    """Mean ||x - x_hat_r||^2 for r = 0, 1, ..., all at once: the decoder's columns U are orthonormal, so
+    ||x - x_hat_r||^2 = ||x - mean||^2 + sum_{k <= r} (z_k^2 - 2 z_k <u_k, x - mean>)."""
+    centred = test.signals.reshape(len(test), -1).astype(np.float64) - full.mean_x_
+    z = full.transform(y_test.reshape(len(test), -1)).astype(np.float64)
+    change = z**2 - 2 * z * (centred @ full.decoder_)
+    return np.mean(np.sum(centred**2, axis=1)) + np.concatenate([[0.0], np.cumsum(change.mean(axis=0))])
