@@ -111,7 +111,7 @@ SLOW_MS = 25.0
 SLOW_MODELS = tuple(name for name, cost in COST_MS.items() if cost > SLOW_MS)
 FAST_MODELS = tuple(name for name in COST_MS if name not in SLOW_MODELS)
 
-# Our reading of "the 55 models of SAS-55M-20k": see `invae.data.simulate_curves`.
+# Our reading of the 55 models of SAS-55M-20k: see `invae.data.simulate_curves`.
 _NOT_IN_SAS55 = {
     "core_shell_bicelle_elliptical",
     "core_shell_parallelepiped",
@@ -231,7 +231,7 @@ def check_models(models: tuple[str, ...]) -> None:
     compiled = sorted({part for model in models for part in model_parts(model)} - set(PYTHON_MODELS))
     if compiled and not has_compiler():
         raise InputError(
-            f"{compiled[0]} and {len(compiled) - 1} more models are written in C, and there is no C compiler: "
+            f"{compiled[0]} and {len(compiled) - 1} more are written in C, and there is no C compiler: "
             "install one (gcc, clang, Xcode command line tools) or name it in the variable CC, "
             "or pass models='python' for the models that need none"
         )

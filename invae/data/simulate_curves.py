@@ -2,9 +2,9 @@
 
 ``simulate_curves(n, models="sas55")`` at any n re-makes an equivalent of the public set SAS-55M-20k
 (55 models x 20,000 noiseless curves of 512 points; Yildirim, Doutch, Cole, Digital Discovery 3 (2024) 694,
-doi 10.1039/D3DD00225J). The article's list of models is kept in a binary file; ours holds the models of its
-parameter table that draw their own random parameters, less those whose cost is over half a second a curve
-or that are one straight line in logarithms: 55 names. Parameters are drawn by sasmodels' own generators.
+doi 10.1039/D3DD00225J). The article's list of names was not in the texts we had; ours are the models of its
+parameter table that draw their own random parameters, less pure power laws and the slow relatives of a model
+that is in (fcc and sc beside bcc_paracrystal, say): 55. Parameters are drawn by sasmodels' own generators.
 
 Sample i of a seed is the same whatever n, the number of processes, and what the cache holds: its random
 numbers come from ``SeedSequence(seed, spawn_key=(i, attempt))`` and its model from a golden-ratio sequence.
@@ -12,30 +12,22 @@ numbers come from ``SeedSequence(seed, spawn_key=(i, attempt))`` and its model f
 
 from __future__ import annotations
 
-import hashlib
-import json
-import logging
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from invae.data import sasmodels_bridge as bridge
-from invae.data.manifest import cache_folder
 from invae.data.simulated import SimulatedCurves
-from invae.errors import FormatError, InputError
+from invae.data.simulation_blocks import Progress, make_in_blocks, model_of, sample_generator, seed_of
+from invae.errors import InputError
 
-__all__ = ["Progress", "SimulatedCurves", "default_q", "measure_cost", "simulate_curves"]
-
-log = logging.getLogger(__name__)
-Progress = Callable[[int, int], None]
+__all__ = ["default_q", "measure_cost", "simulate_curves"]
 
 BLOCK = 64  # samples of one cache file and of one task of a worker
 ATTEMPTS = 200
-GOLDEN = 0.6180339887498949
 MODEL_SETS = {
     "fast": bridge.FAST_MODELS,
     "sas55": bridge.SAS55_MODELS,
@@ -117,37 +109,18 @@ def simulate_curves(
     """
     settings = _settings(models, q, rng, noise, shares, polydispersity, resolution, quadrature)
     bridge.check_models(tuple(settings["models"]))
-    if not isinstance(n, int | np.integer) or n < 1:
-        raise InputError(f"n={n!r}: ask for at least one curve")
-    folder = _cache_folder(cache, settings)
-    blocks = [(first, min(first + BLOCK, n)) for first in range(0, n, BLOCK)]
-    pieces, done = {}, 0
-    missing = []
-    for first, last in blocks:
-        held = _from_cache(folder, first, last) if folder else None
-        if held is None:
-            missing.append((first, last))
-        else:
-            pieces[first] = held
-            done += last - first
-    if progress and done:
-        progress(done, n)
-    for first, last, piece in _make_blocks(settings, missing, jobs):
-        pieces[first] = piece
-        if folder:
-            SimulatedCurves(*piece, settings=settings).write(_block_path(folder, first), overwrite=True)
-        done += last - first
-        if progress:
-            progress(done, n)
-    ordered = [pieces[first] for first, _ in blocks]
-    return SimulatedCurves(
-        q=np.asarray(settings["q"]),
-        intensity=np.concatenate([piece[1] for piece in ordered]),
-        sigma=None if noise is None else np.concatenate([piece[2] for piece in ordered]),
-        model=tuple(name for piece in ordered for name in piece[3]),
-        parameters=tuple(p for piece in ordered for p in piece[4]),
-        settings=settings,
+    blocks = make_in_blocks(
+        _make_block,
+        SimulatedCurves,
+        settings,
+        n,
+        BLOCK,
+        jobs,
+        cache,
+        progress,
+        prepare=lambda: [bridge.make_kernel(name, [default_q(2)]) for name in settings["models"]],
     )
+    return SimulatedCurves.join(blocks)
 
 
 def measure_cost(
@@ -210,15 +183,11 @@ def _settings(models, q, rng, noise, shares, polydispersity, resolution, quadrat
         raise InputError(
             f"shares must be non-negative and name simulated models only; unknown: {sorted(unknown)}"
         )
-    if isinstance(rng, int | np.integer):
-        seed = int(rng)
-    else:
-        seed = int(np.random.default_rng(rng).integers(2**63))
     return {
         "models": list(names),
         "shares": weights,
         "q": q.tolist(),
-        "seed": seed,
+        "seed": seed_of(rng),
         "noise": None if noise is None else float(noise),
         "polydispersity": bool(polydispersity),
         "resolution": resolution,
@@ -227,53 +196,21 @@ def _settings(models, q, rng, noise, shares, polydispersity, resolution, quadrat
     }
 
 
-def _make_blocks(settings, missing, jobs):
-    """Yield (first, last, piece) in order, from this process or from ``jobs`` worker processes."""
-    if jobs == 1 or len(missing) < 2:
-        for first, last in missing:
-            yield first, last, _make_block(settings, first, last)
-        return
-    from joblib import Parallel, delayed
-
-    for name in settings["models"]:  # compile once, before workers race for the same file
-        bridge.make_kernel(name, [np.asarray(settings["q"])])
-    tasks = (delayed(_make_block)(settings, first, last) for first, last in missing)
-    made = Parallel(n_jobs=jobs, return_as="generator", batch_size=1)(tasks)
-    for (first, last), piece in zip(missing, made):
-        yield first, last, piece
-
-
-def _make_block(settings: dict[str, Any], first: int, last: int) -> tuple:
-    """Samples first to last - 1: (q, intensity, sigma, models, parameters)."""
+def _make_block(settings: dict[str, Any], first: int, last: int) -> SimulatedCurves:
+    """Samples first to last - 1."""
     q = np.asarray(settings["q"])
     rows, sigmas, names, parameters = [], [], [], []
     for i in range(first, last):
         name = model_of(i, settings["models"], settings["shares"])
         intensity, drawn = _one_curve(settings, name, i, q)
-        sigma = None
         if settings["noise"] is not None:
-            generator = np.random.default_rng(
-                np.random.SeedSequence(settings["seed"], spawn_key=(i, ATTEMPTS))
-            )
-            intensity, sigma = _count(q, intensity, settings["noise"], generator)
+            intensity, sigma = _count(q, intensity, settings["noise"], sample_generator(settings["seed"], i))
+            sigmas.append(sigma)
         rows.append(intensity)
-        sigmas.append(sigma)
         names.append(name)
         parameters.append(drawn)
-    return (
-        q,
-        np.array(rows),
-        None if settings["noise"] is None else np.array(sigmas),
-        tuple(names),
-        tuple(parameters),
-    )
-
-
-def model_of(i: int, models: Sequence[str], shares: Sequence[float]) -> str:
-    """Model of sample i: the golden-ratio sequence meets every share, evenly over any stretch of samples."""
-    edges = np.cumsum(shares)
-    u = ((i + 0.5) * GOLDEN) % 1.0
-    return models[min(int(np.searchsorted(edges, u * edges[-1], side="right")), len(models) - 1)]
+    sigma = np.array(sigmas) if sigmas else None
+    return SimulatedCurves(q, np.array(rows), tuple(names), tuple(parameters), sigma, settings)
 
 
 def _one_curve(settings, name, i, q) -> tuple[np.ndarray, dict[str, Any]]:
@@ -316,34 +253,3 @@ def _count(q, intensity, dose, generator) -> tuple[np.ndarray, np.ndarray]:
     scale = dose * weight / np.sum(intensity * weight)
     counts = generator.poisson(intensity * scale)
     return counts / scale, np.sqrt(np.maximum(counts, 1)) / scale
-
-
-def _cache_folder(cache, settings) -> Path | None:
-    if cache is False or cache is None:
-        return None
-    root = cache_folder() / "simulated" if cache is True else Path(cache)
-    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:20]
-    folder = root / f"curves-{digest}"
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
-
-
-def _block_path(folder: Path, first: int) -> Path:
-    return folder / f"{first:09d}.h5"
-
-
-def _from_cache(folder: Path, first: int, last: int) -> tuple | None:
-    """Block of the cache when it is there, whole, and holds at least the samples wanted."""
-    path = _block_path(folder, first)
-    if not path.is_file():
-        return None
-    try:
-        block = SimulatedCurves.read(path)
-    except FormatError:
-        log.warning("damaged cache file %s is made again", path)
-        return None
-    m = last - first
-    if len(block) < m:
-        return None
-    sigma = None if block.sigma is None else block.sigma[:m]
-    return block.q, block.intensity[:m], sigma, block.model[:m], block.parameters[:m]

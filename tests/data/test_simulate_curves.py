@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 
 from invae.data import sasmodels_bridge as bridge
-from invae.data.simulate_curves import default_q, measure_cost, model_of, simulate_curves
+from invae.data.simulate_curves import default_q, measure_cost, simulate_curves
 from invae.data.simulated import SimulatedCurves
+from invae.data.simulation_blocks import model_of
 from invae.errors import FileError, FormatError, InputError
 
 PYTHON = ["guinier_porod", "teubner_strey", "two_lorentzian"]
@@ -133,7 +134,7 @@ def test_foreign_and_missing_files_are_clear_errors(tmp_path):
     with h5py.File(tmp_path / "other.h5", "w"):
         pass
     for name in ("text.h5", "other.h5"):
-        with pytest.raises(FormatError, match="simulated curves"):
+        with pytest.raises(FormatError, match="SimulatedCurves"):
             SimulatedCurves.read(tmp_path / name)
 
 
