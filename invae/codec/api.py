@@ -1,0 +1,203 @@
+"""compress and decompress: arrays or records to the bytes of an archive and back."""
+
+from __future__ import annotations
+
+import os
+import zlib
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from invae.codec.archive import Archive, Directory, assemble
+from invae.codec.bounds import Bound
+from invae.codec.group import check_item, encode_group
+from invae.data.files import atomic_path
+from invae.data.records import Curve, Frame, unique_names
+from invae.errors import BoundError, InputError
+
+__all__ = ["compress", "decompress", "write_archive"]
+
+GROUP_VALUES = 1 << 17
+GROUP_RECORDS = 1024
+
+
+def compress(
+    data: Any,
+    bound: str | Bound = "lossless",
+    *,
+    sigma_bound: str | Bound = "lossless",
+    sigma: Any = None,
+    mask: Any = None,
+    jobs: int = 1,
+) -> bytes:
+    """Compress an array, several arrays, or records, within an error bound on every value.
+
+    Parameters
+    ----------
+    data : array_like, sequence of arrays, mapping of str to array, Curve, Frame, or sequence of these
+        Arrays of any shape and any real dtype. `decompress` gives the same kind back.
+    bound : str or Bound, default="lossless"
+        ``abs:X``, ``rel:X``, ``log:X``, ``Ksigma`` or ``lossless``; of records it holds for ``intensity`` or
+        ``data``; q, dq, masks, further columns and all texts are exact. See `Bound`.
+    sigma_bound : str or Bound, default="lossless"
+        Bound on the standard deviations of records, and on ``sigma``. With a ``Ksigma`` bound the values
+        follow the
+        *decoded* deviations, never more than the original ones allow.
+    sigma, mask : array_like like ``data``, optional
+        For arrays: standard deviations for ``Ksigma``, and what must stay exact where non-zero. They are not
+        given back.
+    jobs : int, default=1
+        Threads; the bytes do not depend on it.
+
+    Returns
+    -------
+    blob : bytes
+        An archive: write it to a file, or use `write_archive`.
+
+    Raises
+    ------
+    InputError
+        Data of another kind, or sigma or mask of another shape.
+    BoundError
+        The bound is not understood, or needs standard deviations that are not there.
+
+    Examples
+    --------
+    >>> curve = np.exp(-np.linspace(0, 9, 1000))
+    >>> blob = compress(curve, bound="abs:1e-3")
+    >>> len(blob) < 250, bool(np.abs(decompress(blob) - curve).max() <= 1e-3)
+    (True, True)
+    """
+    bound, sigma_bound = Bound.parse(bound), Bound.parse(sigma_bound)
+    if sigma_bound.kind == "sigma":
+        raise BoundError(
+            "sigma_bound is a bound on the deviations themselves: use rel:X, log:X, abs:X or lossless"
+        )
+    container, items, names = _items(data)
+    if container.endswith(("record", "records")) and (sigma is not None or mask is not None):
+        raise InputError("records carry their own sigma and mask; sigma= and mask= are for arrays")
+    sigmas = _beside("sigma", sigma, container, items, names)
+    masks = _beside("mask", mask, container, items, names)
+    spans = _spans(items)
+
+    def code(span: slice) -> tuple[bytes, float]:
+        return encode_group(
+            items[span],
+            bound,
+            sigma_bound,
+            None if sigmas is None else sigmas[span],
+            None if masks is None else masks[span],
+        )
+
+    if jobs > 1:
+        with ThreadPoolExecutor(jobs) as pool:
+            coded = list(pool.map(code, spans))
+    else:
+        coded = [code(span) for span in spans]
+    groups = [
+        (s.stop - s.start, len(block), zlib.crc32(block), ratio) for s, (block, ratio) in zip(spans, coded)
+    ]
+    return assemble(Directory(container, bound, sigma_bound, names, groups), [block for block, _ in coded])
+
+
+def decompress(source: bytes | str | os.PathLike[str]) -> Any:
+    """Give back what `compress` was given: array, list or dict of arrays, record, or list of records.
+
+    Parameters
+    ----------
+    source : bytes or path
+
+    Raises
+    ------
+    FileError
+        There is no such file.
+    FormatError
+        Not an archive, damaged, or of a newer version.
+    """
+    with Archive(source) as archive:
+        items = list(archive)
+        container = archive.directory.container
+        if container in ("array", "record"):
+            return items[0]
+        return dict(zip(archive.names(), items)) if container == "named arrays" else items
+
+
+def write_archive(
+    path: str | os.PathLike[str],
+    data: Any,
+    bound: str | Bound = "lossless",
+    *,
+    overwrite: bool = False,
+    **options: Any,
+) -> Path:
+    """`compress` into a file, whole or not at all; ``options`` as there.
+
+    Raises
+    ------
+    FileError
+        ``path`` exists and ``overwrite`` is false, or its folder is missing.
+    """
+    with atomic_path(path, overwrite) as temporary:
+        temporary.write_bytes(compress(data, bound, **options))
+    return Path(path)
+
+
+def _items(data: Any) -> tuple[str, list[Any], list[str] | None]:
+    """Container kind, the items, and their names where they have some."""
+    if isinstance(data, Curve | Frame):
+        return "record", [check_item(data)], unique_names([data])
+    if isinstance(data, Mapping):
+        names = list(data)
+        if not all(isinstance(name, str) and "\0" not in name for name in names):
+            raise InputError("names of arrays must be texts without NUL characters")
+        items = [check_item(value) for value in data.values()]
+        if any(isinstance(item, Curve | Frame) for item in items):
+            raise InputError("a mapping holds arrays; records carry their own names, give them as a list")
+        return "named arrays", items, names if names else None
+    if isinstance(data, list | tuple) and any(isinstance(item, Curve | Frame) for item in data):
+        if not all(isinstance(item, Curve | Frame) for item in data):
+            raise InputError("a list holds either records or arrays, not both; compress them apart")
+        return (
+            "records",
+            [check_item(item) for item in data],
+            [n.replace("\0", " ") for n in unique_names(data)],
+        )
+    if isinstance(data, list | tuple) and all(isinstance(item, np.ndarray) for item in data):
+        return "arrays", [check_item(item) for item in data], None
+    return "array", [check_item(data)], None
+
+
+def _beside(
+    what: str, given: Any, container: str, items: list[Any], names: list[str] | None
+) -> list[np.ndarray] | None:
+    """sigma or mask as a list beside ``items``."""
+    if given is None:
+        return None
+    if container == "array":
+        values: Sequence[Any] = [given]
+    elif container == "named arrays":
+        values = [given[name] for name in names or []]
+    else:
+        values = list(given)
+    if len(values) != len(items):
+        raise InputError(f"{len(values)} arrays of {what} for {len(items)} arrays of values")
+    arrays = [np.asarray(value) for value in values]
+    for array, item in zip(arrays, items):
+        if array.shape != item.shape:
+            raise InputError(f"{what} has shape {array.shape}, its values have {item.shape}; they must agree")
+    return arrays
+
+
+def _spans(items: list[Any]) -> list[slice]:
+    """Consecutive items in groups of about `GROUP_VALUES` values."""
+    spans, start, size = [], 0, 0
+    for k, item in enumerate(items):
+        values = item.size if isinstance(item, np.ndarray) else item.values.size
+        if k > start and (size + values > GROUP_VALUES or k - start >= GROUP_RECORDS):
+            spans.append(slice(start, k))
+            start, size = k, 0
+        size += values
+    return [*spans, slice(start, len(items))] if items else []

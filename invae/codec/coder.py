@@ -1,0 +1,113 @@
+"""Binary range coder in 64-bit integer arithmetic, compiled with numba.
+
+State: ``low`` (48 bits and a carry) and ``width`` (2^40 < width <= 2^48). A bit with probability p / 2^16 of
+being one splits ``width`` at ``(width >> 16) * p``; whenever ``width`` falls to 2^40 a byte leaves. A carry
+walks back through the bytes already written. The end is the shortest byte string inside the final interval;
+the decoder reads zeros behind it.
+
+References
+----------
+[1] Martin (1979), Range encoding. Deviations: binary decisions, carry resolved in the output buffer,
+shortest ending.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+__all__ = ["POSITION", "STATE", "decode_bit", "encode_bit", "finish", "start_decoder", "start_encoder"]
+
+# Slots of the int64 state vector.
+LOW, WIDTH, POSITION = 0, 1, 2
+STATE = 3
+TOP = 1 << 48
+BOTTOM = 1 << 40
+MASK = TOP - 1
+
+
+@njit(cache=True, nogil=True)
+def start_encoder(state: np.ndarray) -> None:
+    """Set ``state`` to that of an encoder which has written nothing."""
+    state[LOW] = 0
+    state[WIDTH] = TOP
+    state[POSITION] = 0
+
+
+@njit(cache=True, nogil=True)
+def encode_bit(state: np.ndarray, out: np.ndarray, bit: int, p: int) -> None:
+    """Write ``bit``, a one with probability ``p / 2^16``, 0 < p < 2^16; ``out`` must have 8 bytes of room."""
+    split = (state[WIDTH] >> 16) * p
+    if bit:
+        state[WIDTH] = split
+    else:
+        state[LOW] += split
+        state[WIDTH] -= split
+    if state[LOW] >= TOP:
+        state[LOW] -= TOP
+        _carry(state, out)
+    while state[WIDTH] <= BOTTOM:
+        out[state[POSITION]] = (state[LOW] >> 40) & 255
+        state[POSITION] += 1
+        state[LOW] = (state[LOW] << 8) & MASK
+        state[WIDTH] <<= 8
+
+
+@njit(cache=True, nogil=True)
+def _carry(state, out):
+    k = state[POSITION] - 1
+    while out[k] == 255:
+        out[k] = 0
+        k -= 1
+    out[k] += 1
+
+
+@njit(cache=True, nogil=True)
+def finish(state: np.ndarray, out: np.ndarray) -> int:
+    """Write the shortest ending and return the length of the stream."""
+    low, last = state[LOW], state[LOW] + state[WIDTH] - 1
+    value = last
+    for shift in range(48, -1, -8):
+        candidate = (last >> shift) << shift
+        if candidate >= low:
+            value = candidate
+            break
+    if value >= TOP:
+        value -= TOP
+        _carry(state, out)
+    n = state[POSITION]
+    for shift in range(40, -1, -8):
+        out[n] = (value >> shift) & 255
+        n += 1
+    while n > 0 and out[n - 1] == 0:
+        n -= 1
+    return n
+
+
+@njit(cache=True, nogil=True)
+def start_decoder(state: np.ndarray, data: np.ndarray) -> None:
+    """Set ``state`` to that of a decoder at the first bit of ``data`` (uint8)."""
+    state[LOW] = 0
+    for k in range(6):
+        state[LOW] = (state[LOW] << 8) | (data[k] if k < data.size else 0)
+    state[WIDTH] = TOP
+    state[POSITION] = 6
+
+
+@njit(cache=True, nogil=True)
+def decode_bit(state: np.ndarray, data: np.ndarray, p: int) -> int:
+    """Read the bit that was written with the same ``p``."""
+    split = (state[WIDTH] >> 16) * p
+    if state[LOW] < split:
+        bit = 1
+        state[WIDTH] = split
+    else:
+        bit = 0
+        state[LOW] -= split
+        state[WIDTH] -= split
+    while state[WIDTH] <= BOTTOM:
+        k = state[POSITION]
+        state[LOW] = (state[LOW] << 8) | (data[k] if k < data.size else 0)
+        state[POSITION] = k + 1
+        state[WIDTH] <<= 8
+    return bit

@@ -1,0 +1,323 @@
+"""One array under one bound to bytes and back; the unit that archives are made of.
+
+Layout: a head of one byte (8 x dtype number + dimensions; 7 stands for a further byte with their number), the
+dimensions as varints, one byte ``mode``, then by mode:
+
+========= = ===============================================================================================
+EXACT     0 an exact plane (`invae.codec.exact`)
+ABS, LOG  1 X as a short real, escapes, integer plane (`invae.codec.grid`)
+REL       3 X, byte 1 and a block with the integer plane of signs (or byte 0), escapes, integer plane
+SCALED    4 K, unit (real), byte predictor, escapes, plane; needs decoded sigma (`invae.codec.scaled`)
+COUNTS    5 K, largest count (varint), escapes, integer plane of cells (`invae.codec.counts`)
+========= = ===============================================================================================
+
+The plane of an array of shape (.., n) is (product of the others, n). Every array is decoded before it is
+handed out, and the largest error in units of the bound comes from that.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from invae.codec import counts, predictors, scaled
+from invae.codec.bounds import Bound, poisson_sigma
+from invae.codec.exact import decode_escapes, decode_exact, encode_escapes, encode_exact, fill_gaps
+from invae.codec.grid import grid_codes, grid_values
+from invae.codec.integers import decode_integers, encode_integers
+from invae.codec.transforms import rounded
+from invae.codec.varint import Reader, Writer
+from invae.errors import InputError
+
+__all__ = ["decode_field", "encode_field", "field_info"]
+
+DTYPES = (
+    "|b1",
+    "|i1",
+    "|u1",
+    *(f"{order}{kind}" for kind in ("i2", "u2", "i4", "u4", "i8", "u8", "f2", "f4", "f8") for order in "<>"),
+)
+EXTENDED = 31  # head number of a dtype that is written out, such as long doubles
+EXACT, ABS, LOG, REL, SCALED, COUNTS = range(6)
+MODE_OF = {"abs": ABS, "log": LOG, "rel": REL}
+KIND_OF = {mode: kind for kind, mode in MODE_OF.items()}
+MOST_VALUES = 1 << 36
+SENTINELS = (2**16 - 1, 2**31 - 1, 2**32 - 1)
+
+
+def encode_field(
+    array: np.ndarray, bound: Bound, sigma: np.ndarray | None = None, mask: np.ndarray | None = None
+) -> tuple[bytes, float]:
+    """Code an array of any shape and real dtype.
+
+    Parameters
+    ----------
+    array : ndarray
+    bound : Bound
+    sigma : ndarray of the same shape, optional
+        Standard deviations as the decoder will have them; only ``Ksigma`` uses them.
+    mask : ndarray of the same shape, optional
+        Non-zero: exact.
+
+    Returns
+    -------
+    data : bytes
+    max_ratio : float
+        Largest error in units of the bound, found by decoding ``data``.
+
+    Raises
+    ------
+    InputError
+        The dtype is not real, or sigma or mask have another shape.
+    BoundError
+        ``Ksigma`` without sigma for data that are not integer counts.
+    """
+    array = np.asarray(array)
+    if array.dtype.kind not in "biuf":
+        raise InputError(f"arrays of dtype {array.dtype} cannot be compressed; give real numbers or booleans")
+    for name, other in (("sigma", sigma), ("mask", mask)):
+        if other is not None and np.shape(other) != array.shape:
+            raise InputError(
+                f"{name} has shape {np.shape(other)}, the values have {array.shape}; they must agree"
+            )
+    head = _head(array)
+    if bound.kind == "sigma" and sigma is None:
+        poisson_sigma(array)  # raises for data that have no sigma
+    plane = _plane(array)
+    bounded = None
+    if bound.kind != "lossless" and plane.dtype.kind != "b" and plane.dtype.itemsize <= 8 and plane.size:
+        bounded = _encode_bounded(
+            plane,
+            bound,
+            None if sigma is None else _plane(np.asarray(sigma)),
+            None if mask is None else _plane(np.asarray(mask)) != 0,
+        )
+    if bounded is not None and len(bounded) < plane.nbytes // 8:
+        candidates = [bounded]
+    else:
+        candidates = [bytes([EXACT]) + encode_exact(plane)] + ([bounded] if bounded is not None else [])
+    for body in sorted(candidates, key=len):
+        data = head + body
+        ratio = bound.max_ratio(array, decode_field(data, sigma), sigma, mask)
+        if ratio <= 1.0:
+            return data, ratio
+    data = head + bytes([EXACT, 0]) + plane.astype(plane.dtype.newbyteorder("<")).tobytes()
+    return data, bound.max_ratio(array, decode_field(data), sigma, mask)
+
+
+def decode_field(data: bytes, sigma: np.ndarray | None = None, origin: int = 0) -> np.ndarray:
+    """Rebuild the array; ``origin`` is the offset of ``data`` in its file, for messages.
+
+    Raises
+    ------
+    FormatError
+        The bytes are not those of a field.
+    """
+    reader = Reader(data, origin)
+    dtype, shape = _read_head(reader)
+    native = dtype.newbyteorder("=")
+    n_rows, n_columns = _plane_shape(shape)
+    mode = reader.byte()
+    if mode == EXACT:
+        plane = decode_exact(reader, native, n_rows, n_columns)
+    elif mode <= COUNTS:
+        plane = _decode_bounded(reader, mode, native, (n_rows, n_columns), sigma)
+    else:
+        raise reader.fail(f"field mode {mode} is unknown to this version")
+    return plane.reshape(shape).astype(dtype, copy=False)
+
+
+def field_info(data: bytes) -> tuple[str, tuple[int, ...], int]:
+    """dtype, shape and mode of a field, without decoding it."""
+    reader = Reader(data)
+    dtype, shape = _read_head(reader)
+    return dtype.str, shape, reader.byte()
+
+
+def _encode_bounded(
+    plane: np.ndarray, bound: Bound, sigma: np.ndarray | None, mask: np.ndarray | None
+) -> bytes | None:
+    """Bytes of the bounded form behind the head, or None where there is none."""
+    exact = _sentinels(plane) | (~np.isfinite(plane) if plane.dtype.kind == "f" else False)
+    if mask is not None:
+        exact = exact | mask
+    if bound.kind == "sigma":
+        return (
+            _encode_counts(plane, bound, exact)
+            if sigma is None
+            else _encode_scaled(plane, bound, sigma, exact)
+        )
+    known = np.where(exact, np.zeros((), plane.dtype), plane)
+    codes, outside = grid_codes(known, bound)
+    negative = known < 0 if bound.kind == "rel" else None
+    decoded = grid_values(codes, bound, plane.dtype, negative)
+    escaped = exact | outside | ~bound.check(plane, decoded)
+    out = Writer().byte(MODE_OF[bound.kind]).short(bound.value)
+    if negative is not None:
+        signs = (negative & ~escaped).astype(np.int64)
+        out.byte(int(signs.any()))
+        if signs.any():
+            out.block(encode_integers(signs))
+    out.raw(encode_escapes(escaped, plane)).raw(encode_integers(fill_gaps(codes, escaped)))
+    return bytes(out.data)
+
+
+def _encode_scaled(plane: np.ndarray, bound: Bound, sigma: np.ndarray, exact: np.ndarray) -> bytes | None:
+    x, s = np.where(exact, np.zeros((), plane.dtype), plane).astype(np.float64), _finite(sigma)
+    usable = ~exact & np.isfinite(s) & (s > 0)
+    if not usable.any():
+        return None
+    unit = scaled.base_unit(x, s, bound, usable)
+    m = scaled.widths(s, bound, unit)
+    X, outside = scaled.units(x, unit)
+    gaps = ~usable | outside
+    X = fill_gaps(X, gaps)
+    kinds = range(scaled.N_PREDICTORS if plane.shape[0] > 1 else scaled.N_PREDICTORS - 2)
+    r, decoded = scaled.encode_scaled(X, m, gaps, 0)
+    kind, best = 0, predictors.cost(r)
+    for candidate in kinds[1:]:
+        r_new, decoded_new = scaled.encode_scaled(X, m, gaps, candidate)
+        bits = predictors.cost(r_new)
+        if bits < best:
+            best, r, decoded, kind = bits, r_new, decoded_new, candidate
+    values = _from_units(decoded, unit, plane.dtype)
+    escaped = gaps | ~bound.check(plane, values, sigma)
+    out = Writer().byte(SCALED).short(bound.value).real(unit).byte(kind)
+    out.raw(encode_escapes(escaped, plane)).raw(encode_integers(r))
+    return bytes(out.data)
+
+
+def _encode_counts(plane: np.ndarray, bound: Bound, exact: np.ndarray) -> bytes | None:
+    exact = exact | (plane < 0)
+    top = int(plane[~exact].max()) if not exact.all() else 0
+    table = counts.cells(bound.value, top) if top < 1 << 62 else None
+    if table is None:
+        return None
+    safe = np.where(exact, 0, plane).astype(np.int64)
+    codes = counts.counts_to_cells(safe, table)
+    decoded = _fit(counts.cells_to_counts(codes, table), plane.dtype)
+    escaped = exact | ~bound.check(plane, decoded)
+    out = Writer().byte(COUNTS).short(bound.value).number(top)
+    out.raw(encode_escapes(escaped, plane)).raw(encode_integers(fill_gaps(codes, escaped)))
+    return bytes(out.data)
+
+
+def _decode_bounded(
+    reader: Reader, mode: int, dtype: np.dtype, shape: tuple[int, int], sigma: np.ndarray | None
+) -> np.ndarray:
+    value = reader.short()
+    if dtype.kind not in "iuf" or dtype.itemsize > 8 or (mode == COUNTS and dtype.kind == "f"):
+        raise reader.fail(f"field mode {mode} does not fit dtype {dtype}")
+    if mode == SCALED:
+        unit, kind = reader.real(), reader.byte()
+        if sigma is None or np.size(sigma) != shape[0] * shape[1]:
+            raise reader.fail("the standard deviations that this field needs are missing")
+        if not 0 < unit < math.inf or kind >= scaled.N_PREDICTORS:
+            raise reader.fail(f"unit {unit} or predictor {kind} is not possible")
+        positions, values = decode_escapes(reader, dtype, *shape)
+        r = decode_integers(reader, *shape)
+        m = scaled.widths(_finite(_plane(np.asarray(sigma))), Bound("sigma", value), unit)
+        plane = _from_units(scaled.decode_scaled(r, m, kind), unit, dtype)
+    elif mode == COUNTS:
+        top = reader.number()
+        table = counts.cells(value, top) if top < 1 << 62 else None
+        if table is None:
+            raise reader.fail(f"largest count {top} is too large")
+        positions, values = decode_escapes(reader, dtype, *shape)
+        plane = _fit(counts.cells_to_counts(decode_integers(reader, *shape), table), dtype)
+    else:
+        bound = Bound(KIND_OF[mode], value) if mode != REL or value < 1 else None
+        if bound is None:
+            raise reader.fail(f"rel:{value} is not possible")
+        negative = None
+        if mode == REL and reader.byte():
+            start = reader.offset
+            negative = decode_integers(Reader(reader.block(), start), *shape) != 0
+        positions, values = decode_escapes(reader, dtype, *shape)
+        plane = grid_values(decode_integers(reader, *shape), bound, dtype, negative)
+    if positions is not None:
+        plane[positions] = values
+    return plane
+
+
+def _from_units(decoded: np.ndarray, unit: float, dtype: np.dtype) -> np.ndarray:
+    values = decoded.astype(np.float64) * unit
+    if dtype.kind == "f":
+        with np.errstate(over="ignore", under="ignore"):
+            return values.astype(dtype)
+    return rounded(values, dtype)
+
+
+def _finite(sigma: np.ndarray) -> np.ndarray:
+    """sigma as float64, 0 where it is not finite."""
+    return np.where(np.isfinite(sigma), sigma, np.zeros((), sigma.dtype)).astype(np.float64)
+
+
+def _fit(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    info = np.iinfo(dtype)
+    return np.clip(values, info.min, min(info.max, (1 << 63) - 1)).astype(dtype)
+
+
+def _sentinels(plane: np.ndarray) -> np.ndarray:
+    """Where integer data hold marks of dead pixels instead of values."""
+    if plane.dtype.kind not in "iu":
+        return np.zeros(plane.shape, dtype=bool)
+    info = np.iinfo(plane.dtype)
+    found = np.zeros(plane.shape, dtype=bool)
+    for value in (*SENTINELS, info.max):
+        if plane.dtype.itemsize > 1 and value <= info.max:
+            found |= plane == value
+    below = plane < 0
+    if below.any() and np.unique(plane[below][: 1 << 16]).size <= 4 and np.unique(plane[below]).size <= 4:
+        found |= below
+    return found
+
+
+def _plane(array: np.ndarray) -> np.ndarray:
+    native = array.astype(array.dtype.newbyteorder("="), copy=False)
+    return np.ascontiguousarray(native).reshape(_plane_shape(array.shape))
+
+
+def _plane_shape(shape: tuple[int, ...]) -> tuple[int, int]:
+    n_columns = shape[-1] if shape else 1
+    return math.prod(shape[:-1]), n_columns
+
+
+def _head(array: np.ndarray) -> bytes:
+    text = "|b1" if array.dtype.kind == "b" else array.dtype.str
+    number = DTYPES.index(text) if text in DTYPES else EXTENDED
+    out = Writer().byte(8 * number + min(array.ndim, 7))
+    if array.ndim >= 7:
+        out.byte(array.ndim)
+    if number == EXTENDED:
+        if array.dtype.kind != "f":
+            raise InputError(
+                f"arrays of dtype {array.dtype} cannot be compressed; give real numbers or booleans"
+            )
+        out.block(text.encode())
+    for length in array.shape:
+        out.number(length)
+    return bytes(out.data)
+
+
+def _read_head(reader: Reader) -> tuple[np.dtype, tuple[int, ...]]:
+    number, ndim = divmod(reader.byte(), 8)
+    if ndim == 7:
+        ndim = reader.byte()
+    if number == EXTENDED:
+        text = reader.block()
+        if text not in (b"<f16", b">f16", b"<f12", b">f12"):
+            raise reader.fail(f"dtype {text!r} is not a real one")
+        try:
+            dtype = np.dtype(text.decode())
+        except TypeError:
+            raise reader.fail(f"this machine has no dtype {text.decode()}") from None
+    elif number < len(DTYPES):
+        dtype = np.dtype(DTYPES[number])
+    else:
+        raise reader.fail(f"dtype number {number} is unknown to this version")
+    shape = tuple(reader.number() for _ in range(ndim))
+    if ndim > 64 or math.prod(n for n in shape if n) > MOST_VALUES:
+        raise reader.fail(f"shape {shape} is not possible")
+    return dtype, shape

@@ -1,0 +1,62 @@
+"""Any plane of integers to bytes and back: the best of several predictors, then the adaptive coder.
+
+Layout: one byte ``method``; 0: all values equal, then the value (signed varint); 1 + k: residuals of
+predictor k by `invae.codec.entropy`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from invae.codec import predictors
+from invae.codec.entropy import decode_plane, encode_plane
+from invae.codec.varint import Reader, Writer
+
+__all__ = ["decode_integers", "encode_integers"]
+
+SAMPLE_ROWS = 256
+TRIED = 2  # predictors that are coded in full when the plane is small
+SMALL = 1 << 16
+
+
+def encode_integers(plane: np.ndarray) -> bytes:
+    """Code an int64 plane of shape (rows, columns)."""
+    plane = np.ascontiguousarray(plane, dtype=np.int64)
+    if plane.size == 0:
+        return b"\0\0"
+    first = int(plane.flat[0])
+    if (plane == first).all():
+        return bytes(Writer().byte(0).signed(first).data)
+    best = b""
+    for name in _promising(plane):
+        coded = encode_plane(predictors.residuals(plane, name))
+        if not best or len(coded) + 1 < len(best):
+            best = bytes([1 + predictors.PREDICTORS.index(name)]) + coded
+    return best
+
+
+def decode_integers(reader: Reader, n_rows: int, n_columns: int) -> np.ndarray:
+    """Rebuild the int64 plane from the rest of ``reader``."""
+    method = reader.byte()
+    if method == 0:
+        value = reader.signed()
+        if not -(1 << 63) <= value < 1 << 63:
+            raise reader.fail("a constant is longer than 64 bits")
+        return np.full((n_rows, n_columns), value, dtype=np.int64)
+    if method > len(predictors.PREDICTORS):
+        raise reader.fail(f"predictor {method} is unknown to this version")
+    plane = decode_plane(reader.rest(), n_rows, n_columns)
+    return predictors.restore(plane, predictors.PREDICTORS[method - 1])
+
+
+def _promising(plane: np.ndarray) -> list[str]:
+    """Names of the predictors worth coding, best estimate first."""
+    rows = plane
+    if plane.shape[0] > SAMPLE_ROWS:  # blocks of neighbouring rows, so that the rows above are there
+        n = SAMPLE_ROWS // 4
+        middle = plane.shape[0] // 2
+        rows = np.concatenate([plane[:n], plane[middle : middle + 2 * n], plane[-n:]])
+    names = predictors.PREDICTORS[:4] if plane.shape[0] == 1 else predictors.PREDICTORS
+    costs = {name: predictors.cost(predictors.residuals(rows, name)) for name in names}
+    ranked = sorted(costs, key=costs.__getitem__)
+    return ranked[: TRIED if plane.size <= SMALL else 1]
