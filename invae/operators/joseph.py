@@ -22,7 +22,7 @@ import numpy as np
 from numba import njit
 from scipy.sparse import csr_array
 
-__all__ = ["RayTable", "backproject", "joseph_matrix", "project", "ray_table"]
+__all__ = ["JosephProducts", "RayTable", "joseph_matrix", "ray_table"]
 
 
 class RayTable(NamedTuple):
@@ -71,23 +71,70 @@ def joseph_matrix(table: RayTable, shape: tuple[int, int]) -> csr_array:
     return csr_array((data, indices, indptr.astype(kind)), shape=(len(table.lines), n_rows * n_cols))
 
 
-def project(table: RayTable, per_view: int, images: np.ndarray) -> np.ndarray:
-    """Matrix-free forward product of B images (B, rows, cols) -> (B, R); `per_view` rays make a view."""
-    out = np.zeros((len(table.lines), len(images)), images.dtype)
-    for kind, axes in enumerate([(1, 2, 0), (2, 1, 0)]):
-        _gather(*table, per_view, kind, np.ascontiguousarray(images.transpose(axes)), out)
-    return out.T
+class JosephProducts:
+    """Matrix-free products for batches of up to `largest` samples, with working memory that is used again.
+
+    Parameters
+    ----------
+    table : RayTable
+    per_view : int
+        Rays that make a view; they lie behind each other.
+    shape : (int, int)
+        Rows and columns of the image.
+    largest : int
+        Samples in a batch at most.
+    dtype : dtype
+        float32 or float64.
+    """
+
+    def __init__(
+        self, table: RayTable, per_view: int, shape: tuple[int, int], largest: int, dtype: np.dtype
+    ) -> None:
+        self.table, self.per_view, self.shape = table, per_view, shape
+        size = shape[0] * shape[1]
+        self._images = np.empty((2, size * largest), dtype)
+        self._rays = np.empty(len(table.lines) * largest, dtype)
+
+    def forward(self, images: np.ndarray, out: np.ndarray) -> None:
+        """Images (B, rows * cols) -> out (B, R)."""
+        by_row, by_column, rays = self._views(len(images))
+        _flip(images, by_row.reshape(-1, len(images)))
+        by_column[:] = by_row.transpose(1, 0, 2)
+        rays[:] = 0
+        _gather(*self.table, self.per_view, 0, by_row, rays)
+        _gather(*self.table, self.per_view, 1, by_column, rays)
+        _flip(rays, out)
+
+    def adjoint(self, measurements: np.ndarray, out: np.ndarray) -> None:
+        """Measurements (B, R) -> out (B, rows * cols)."""
+        by_row, by_column, rays = self._views(len(measurements))
+        _flip(measurements, rays)
+        by_row[:], by_column[:] = 0, 0
+        _scatter(*self.table, self.per_view, 0, rays, by_row)
+        _scatter(*self.table, self.per_view, 1, rays, by_column)
+        by_row += by_column.transpose(1, 0, 2)
+        _flip(by_row.reshape(-1, len(measurements)), out)
+
+    def _views(self, n_samples: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The working memory as an image by rows, one by columns, and measurements, samples side by side."""
+        n_rows, n_cols = self.shape
+        images = self._images[:, : n_rows * n_cols * n_samples]
+        rays = self._rays[: len(self.table.lines) * n_samples]
+        return (
+            images[0].reshape(n_rows, n_cols, n_samples),
+            images[1].reshape(n_cols, n_rows, n_samples),
+            rays.reshape(-1, n_samples),
+        )
 
 
-def backproject(table: RayTable, per_view: int, rows: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """Matrix-free adjoint product of B measurements (B, R) -> (B, rows, cols)."""
-    n_rows, n_cols = shape
-    rays = np.ascontiguousarray(rows.T)
-    by_row = np.zeros((n_rows, n_cols, len(rows)), rows.dtype)
-    by_column = np.zeros((n_cols, n_rows, len(rows)), rows.dtype)
-    _scatter(*table, per_view, 0, rays, by_row)
-    _scatter(*table, per_view, 1, rays, by_column)
-    return (by_row + by_column.transpose(1, 0, 2)).transpose(2, 0, 1)
+@njit(nogil=True, cache=True)
+def _flip(array, out):
+    """Transpose (p, q) into out (q, p) by blocks that fit the cache."""
+    p, q = array.shape
+    for first in range(0, q, 16):
+        for i in range(p):
+            for j in range(first, min(first + 16, q)):
+                out[j, i] = array[i, j]
 
 
 @njit(nogil=True, cache=True)

@@ -14,7 +14,7 @@ from scipy.sparse import csr_array
 
 from invae.errors import InputError
 from invae.operators.base import Operator, as_dims
-from invae.operators.joseph import backproject, joseph_matrix, project, ray_table
+from invae.operators.joseph import JosephProducts, joseph_matrix, ray_table
 from invae.operators.rays import detector_positions, fan_rays, parallel_rays
 
 __all__ = ["Radon"]
@@ -155,40 +155,32 @@ class Radon(Operator):
     def _apply(self, rows: np.ndarray) -> np.ndarray:
         if self._stores and len(rows) < SMALLEST_BATCH:
             return np.ascontiguousarray((self.matrix @ rows.T).T, rows.dtype)
-
-        def forward(batch: np.ndarray) -> np.ndarray:
-            return project(self._table, self.n_detectors, batch.reshape(-1, *self.dims))
-
-        return self._in_chunks(forward, rows, self.shape[0])
+        return self._in_chunks(JosephProducts.forward, rows, self.shape[0])
 
     def _apply_adjoint(self, rows: np.ndarray) -> np.ndarray:
         if self._stores and len(rows) < SMALLEST_BATCH:
             return np.ascontiguousarray((self.matrix.T @ rows.T).T, rows.dtype)
+        return self._in_chunks(JosephProducts.adjoint, rows, self.shape[1])
 
-        def adjoint(batch: np.ndarray) -> np.ndarray:
-            return backproject(self._table, self.n_detectors, batch, self.dims).reshape(len(batch), -1)
-
-        return self._in_chunks(adjoint, rows, self.shape[1])
-
-    def _in_chunks(
-        self, function: Callable[[np.ndarray], np.ndarray], rows: np.ndarray, width: int
-    ) -> np.ndarray:
-        """Apply a kernel to chunks of rows that fit the cache, over the threads that numba may use."""
+    def _in_chunks(self, product: Callable[..., None], rows: np.ndarray, width: int) -> np.ndarray:
+        """Products of chunks of rows that fit the cache, shared among the threads that numba may use."""
         n_threads = numba.get_num_threads()
         largest = min(max(2**22 // self.shape[1], 8), 64)
         size = min(largest, max(16, -(-len(rows) // n_threads)))
         out = np.empty((len(rows), width), rows.dtype)
 
-        def work(first: int) -> None:
-            out[first : first + size] = function(rows[first : first + size])
+        def work(starts: range) -> None:
+            if starts:
+                kernel = JosephProducts(self._table, self.n_detectors, self.dims, size, rows.dtype)
+            for first in starts:
+                product(kernel, rows[first : first + size], out[first : first + size])
 
-        chunks = range(0, len(rows), size)
-        if n_threads == 1 or len(chunks) == 1:
-            for first in chunks:
-                work(first)
+        shares = [range(size * k, len(rows), size * n_threads) for k in range(n_threads)]
+        if len(rows) <= size or n_threads == 1:
+            work(range(0, len(rows), size))
         else:
             with ThreadPoolExecutor(n_threads) as pool:
-                list(pool.map(work, chunks))
+                list(pool.map(work, shares))
         return out
 
     def _rays(self) -> np.ndarray:
