@@ -1,0 +1,122 @@
+"""Real scattering curves through the compressor: bytes on disk, bounds verified, rivals under the same bound.
+
+The curves are the one-dimensional examples that the sasdata package brings along: instruments from several
+laboratories, q, I, dI and headers. The first table stores whole records; the second codes the intensities alone
+under the same bound with every codec, so that nothing but the values counts.
+"""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import invae
+from invae.data.records import Curve, identical
+from invae.errors import InvaeError, InvaeWarning
+from invae.evaluation import compare_codecs
+from invae.evaluation.results import Figure, Results, Table
+
+__all__ = ["FULL", "QUICK", "TITLE", "example_curves", "run"]
+
+TITLE = "Compression of real scattering curves"
+QUICK = {"bounds": ["lossless", "rel:0.001", "log:0.01", "0.25sigma"], "value_bounds": ["log:0.01"], "shown": 3}
+FULL = {**QUICK, "value_bounds": ["log:0.1", "log:0.01", "log:0.001", "log:0.0001", "lossless"], "shown": 6}
+
+log = logging.getLogger(__name__)
+
+
+def run(config: dict[str, Any], rng: np.random.Generator) -> Results:
+    results = Results("sas_compression", TITLE, __doc__, config)
+    curves, file_bytes, refused = example_curves()
+    log.info("%d curves of %d files; %d files refused", len(curves), len(file_bytes), len(refused))
+    results.tables.append(record_table(curves, sum(file_bytes.values()), len(file_bytes), config["bounds"]))
+    usable = {f"{i}": c.intensity for i, c in enumerate(curves) if np.isfinite(c.intensity).all()}
+    stacked = np.concatenate([intensity.astype(np.float64) for intensity in usable.values()])
+    for bound in config["value_bounds"]:
+        for name, arrays in (("one by one", usable), ("all in one array", stacked)):
+            title = f"{bound}, {name}"
+            table = compare_codecs(arrays, bound, name=title)
+            table.caption = f"Intensities of {len(usable)} curves ({stacked.size:,} values), {title}; real bytes."
+            results.tables.append(table)
+    results.tables.append(refused_table(refused))
+    results.figures.append(curves_figure(curves, "0.25sigma", config["shown"], rng))
+    return results
+
+
+def example_curves() -> tuple[list[Curve], dict[str, int], dict[str, str]]:
+    """Curves of sasdata's one-dimensional examples, the size of each file read, and why others were refused."""
+    import sasdata.example_data
+
+    folder = Path(next(iter(sasdata.example_data.__path__))) / "1d_data"
+    curves: list[Curve] = []
+    sizes: dict[str, int] = {}
+    refused: dict[str, str] = {}
+    for path in sorted(folder.iterdir()):
+        if path.suffix == ".py" or not path.is_file():
+            continue
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", InvaeWarning)
+                found = [record for record in invae.read(path) if isinstance(record, Curve)]
+        except InvaeError as error:
+            refused[path.name] = str(error).replace(str(folder) + "/", "")
+            continue
+        curves += found
+        sizes[path.name] = path.stat().st_size
+    return curves, sizes, refused
+
+
+def record_table(curves: list[Curve], file_bytes: int, n_files: int, bounds: list[str]) -> Table:
+    """Whole records in one archive, by bound of the intensity; everything else is exact and checked to be."""
+    array_bytes = sum(array.nbytes for curve in curves for array in curve.to_parts()[0].values())
+    rows = [{"stored": f"{n_files} files as they are", "bytes": file_bytes, "files / bytes": 1.0}]
+    rows.append({"stored": "their arrays, raw", "bytes": array_bytes, "files / bytes": file_bytes / array_bytes})
+    for bound in bounds:
+        chosen = invae.Bound.parse(bound)
+        kept = [c for c in curves if chosen.kind != "sigma" or c.sigma is not None]
+        blob = invae.compress(kept, bound=bound)
+        decoded = invae.decompress(blob)
+        worst = 0.0
+        for before, after in zip(kept, decoded, strict=True):
+            ratio = chosen.ratio(before.intensity, after.intensity, before.sigma, before.mask)
+            worst = max(worst, float(ratio.max(initial=0.0)))
+            if not identical(before.replace(values=after.intensity), after):
+                raise RuntimeError(f"{before.name}: something beside the intensity changed")
+        row = {"stored": f"archive, {bound}", "curves": len(kept), "bytes": len(blob), "max error / bound": worst}
+        if len(kept) == len(curves):
+            row["files / bytes"] = file_bytes / len(blob)
+        rows.append(row)
+    caption = (
+        f"{len(curves)} real curves with q, I, dI and all header text. Everything but I is exact; a bound in sigma "
+        "leaves out the curves that have none."
+    )
+    return Table("whole records", caption, rows)
+
+
+def refused_table(refused: dict[str, str]) -> Table:
+    rows = [{"file": name, "why": why} for name, why in refused.items()]
+    return Table("not read as curves", "Files of the same folder that are no curves, with what the reader says.", rows)
+
+
+def curves_figure(curves: list[Curve], bound: str, n: int, rng: np.random.Generator) -> Figure:
+    """Curves with error bars and their decoded twins; residuals stay within the bound."""
+    usable = [c for c in curves if c.sigma is not None and np.all(c.sigma > 0) and len(c.q) > 60]
+    chosen = [usable[i] for i in np.sort(rng.permutation(len(usable))[:n])]
+    decoded = invae.decompress(invae.compress(chosen, bound=bound))
+    width = invae.Bound.parse(bound).value
+    drawn = [
+        {
+            "title": before.name or Path(before.source).name,
+            "q": before.q,
+            "intensity": before.intensity,
+            "sigma": before.sigma,
+            "decoded": after.intensity,
+            "bound": width,
+        }
+        for before, after in zip(chosen, decoded, strict=True)
+    ]
+    return Figure("scattering_curves", f"Real curves and what bound {bound} decodes to.", {"curves": drawn})
