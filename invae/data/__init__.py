@@ -1,6 +1,20 @@
 """What comes in: records, readers and writers for scattering files, plain arrays, training families."""
 
+from invae.data.arrays import read_array, split_inner_path, write_array
 from invae.data.files import atomic_path
+from invae.data.read import read
 from invae.data.records import Curve, Frame, Record, from_parts, identical, unique_names
 
-__all__ = ["Curve", "Frame", "Record", "atomic_path", "from_parts", "identical", "unique_names"]
+__all__ = [
+    "Curve",
+    "Frame",
+    "Record",
+    "atomic_path",
+    "from_parts",
+    "identical",
+    "read",
+    "read_array",
+    "split_inner_path",
+    "unique_names",
+    "write_array",
+]

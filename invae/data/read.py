@@ -1,0 +1,97 @@
+"""One entry to every format: the content decides, never the extension alone."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from invae.data.arrays import split_inner_path
+from invae.data.columns import read_columns
+from invae.data.records import Record
+from invae.errors import FileError, FormatError
+
+__all__ = ["read"]
+
+_HDF5 = b"\x89HDF\r\n\x1a\n"
+_BINARY = {
+    b"\x93NUMPY": "a NumPy array",
+    b"PK\x03\x04": "a zip archive",
+    b"\x1f\x8b": "a gzip archive",
+    b"%PDF": "a PDF document",
+    b"\x89PNG": "a PNG picture",
+    b"GIF8": "a GIF picture",
+    b"BM": "a BMP picture",
+    b"\xff\xd8\xff": "a JPEG picture",
+}
+
+
+def read(path: str | os.PathLike[str], q_unit: str | None = None) -> list[Record]:
+    """Read every record of a scattering file.
+
+    Parameters
+    ----------
+    path : path
+        canSAS XML, NXcanSAS or canSAS2012 HDF5, or columns of text. ``file.h5:/entry/data`` picks one group
+        or data set of an HDF5 file.
+    q_unit : str, optional
+        Unit of q, for instance ``"1/nm"``, where the file does not state it. Without it such a file brings an
+        `InvaeWarning` and its unit stays ``None``.
+
+    Returns
+    -------
+    list of Curve or Frame
+        Never empty.
+
+    Raises
+    ------
+    FileError
+        The file is missing or cannot be opened.
+    FormatError
+        The content is of an unknown format or damaged; the message names the place.
+
+    Examples
+    --------
+    >>> from importlib.resources import files
+    >>> curves = read(files("sasdata") / "example_data" / "1d_data" / "ISIS_Polymer_Blend_TK49.xml")
+    >>> curves[0].name, curves[0].shape, curves[0].units["q"]
+    ('LOQ_Standard_TK49_SANS', (102,), '1/A')
+    """
+    file, inner = split_inner_path(path)
+    head = _head(file)
+    if head.startswith(_HDF5):
+        from invae.data.nxcansas import read_nxcansas
+
+        return read_nxcansas(file, inner)
+    if inner is not None:
+        raise FormatError(f"{file.name} is not an HDF5 file, so it has no path {inner!r} inside")
+    if not head:
+        raise FormatError(f"{file.name}: the file is empty")
+    for mark, what in _BINARY.items():
+        if head.startswith(mark):
+            raise FormatError(f"{file.name} is {what}, not a scattering file")
+    raw = file.read_bytes()
+    if head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<") and _is_xml(head):
+        from invae.data.cansas_xml import read_cansas_xml
+
+        return list(read_cansas_xml(file, raw))
+    return [read_columns(file, raw, q_unit)]
+
+
+def _head(file: Path) -> bytes:
+    if file.is_dir():
+        raise FileError(f"{file} is a folder; pass the files in it")
+    if not file.exists():
+        raise FileError(f"no file at {file}")
+    try:
+        with open(file, "rb") as stream:
+            return stream.read(4096)
+    except OSError as error:
+        raise FileError(f"{file} cannot be read: {error.strerror}") from error
+
+
+def _is_xml(head: bytes) -> bool:
+    start = head.lstrip(b"\xef\xbb\xbf \t\r\n")
+    # "<X> <Y>" is the usual label line of a text table, not a tag.
+    return start.startswith((b"<?", b"<!")) or (
+        start[1:2].isalpha() and not start[:3].upper().startswith(b"<X>")
+    )
