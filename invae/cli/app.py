@@ -1,0 +1,79 @@
+"""The ``invae`` command: verbs from one file per group, one place where errors become sentences.
+
+Data go to stdout, talk goes to stderr. Exit status: 0 done, 1 could not be done (one sentence says why),
+2 wrong usage, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import warnings
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from invae.cli import compression, evaluation, information, reconstruction
+from invae.cli.console import say
+from invae.errors import InvaeError
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="invae",
+    help="Closed-form autoencoders: reconstruct from tomography, blur or heat; compress scattering data.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for group in (information, reconstruction, compression, evaluation):
+    for verb in group.VERBS:
+        app.command()(verb)
+
+
+@app.callback(invoke_without_command=True)
+def settings(
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say what the library does.")] = False,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False,
+) -> None:
+    """Reconstruct signals from indirect measurements; compress scattering data within a promised error."""
+    if version:
+        from invae import __version__
+
+        typer.echo(f"invae {__version__}")
+        raise typer.Exit
+    if verbose:
+        logging.getLogger("invae").setLevel(logging.INFO)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit status."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    logger = logging.getLogger("invae")
+    level = logger.level
+    logger.addHandler(handler)
+    try:
+        with warnings.catch_warnings():
+            warnings.showwarning = _show_warning
+            app(args=None if arguments is None else list(arguments), prog_name="invae")
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
+    except InvaeError as error:
+        say(f"invae: {error}")
+        return 1
+    except KeyboardInterrupt:
+        say("invae: interrupted")
+        return 130
+    except BrokenPipeError:
+        return 0
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+    return 0
+
+
+def _show_warning(message: Warning | str, *_: object) -> None:
+    say(f"warning: {message}")

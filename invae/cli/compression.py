@@ -1,0 +1,163 @@
+"""``invae compress, list, get, decompress, verify``: archives within a promised error."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+
+from invae.cli.console import check_output, human_bytes, plural, print_json, say
+from invae.cli.inputs import load_inputs
+from invae.cli.outputs import curve_text, write_record
+from invae.errors import FileError, InputError
+
+__all__ = ["VERBS", "compress", "decompress", "get", "list_", "verify"]
+
+ArchivePath = Annotated[Path, typer.Argument(metavar="OUT.inva", help="Archive written by invae compress.")]
+AsJson = Annotated[bool, typer.Option("--json", help="JSON on stdout.")]
+Force = Annotated[bool, typer.Option("--force", help="Overwrite outputs.")]
+
+
+def compress(
+    data: Annotated[
+        list[Path], typer.Argument(help="Scattering files, or arrays (.npy, .h5[:/path], .tif).")
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Archive to write.")],
+    bound: Annotated[
+        str, typer.Option(help="0.25sigma | abs:X | rel:X | log:X | lossless, for every value.")
+    ] = "lossless",
+    sigma_bound: Annotated[str, typer.Option(help="Bound on the error bars themselves.")] = "lossless",
+    jobs: Annotated[int, typer.Option(min=1, help="Threads; the bytes do not depend on it.")] = 1,
+    q_unit: Annotated[
+        str | None, typer.Option(help="Unit of q where a file does not say, e.g. 1/nm.")
+    ] = None,
+    force: Force = False,
+    as_json: AsJson = False,
+) -> None:
+    """Compress data files into one archive within an error bound."""
+    from invae.codec import Archive, Bound, write_archive
+
+    Bound.parse(bound)
+    check_output(output, force)
+    content, size = load_inputs(data, q_unit)
+    write_archive(output, content, bound, sigma_bound=sigma_bound, jobs=jobs, overwrite=force)
+    with Archive(output) as archive:
+        facts = archive.info
+    facts |= {"archive": str(output), "source_bytes": size, "ratio": size / max(1, facts["bytes"])}
+    if as_json:
+        print_json(facts)
+        return
+    say(
+        f"{output}: {plural(facts['records'], 'record')}, {human_bytes(size)} of files in "
+        f"{human_bytes(facts['bytes'])} ({facts['ratio']:.3g} x), bound {facts['bound']}, "
+        f"largest error {facts['max_error_in_bounds']:.3g} of it"
+    )
+
+
+def list_(archive: ArchivePath, as_json: AsJson = False) -> None:
+    """List the names of the records in an archive, one per line."""
+    from invae.codec import Archive
+
+    with Archive(archive) as opened:
+        names, facts = opened.names(), opened.info
+    if as_json:
+        print_json({"archive": str(archive), **facts, "names": names})
+    else:
+        typer.echo("\n".join(names))
+
+
+def get(
+    name: Annotated[str, typer.Argument(help="Name of a record, or its number counted from 0.")],
+    archive: ArchivePath,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="File to write; default: text on stdout.")
+    ] = None,
+    force: Force = False,
+    as_json: AsJson = False,
+) -> None:
+    """Decode one record of an archive."""
+    from invae.codec import Archive
+
+    if output is not None:
+        check_output(output, force)
+    with Archive(archive) as opened:
+        by_number = name not in opened.names() and re.fullmatch(r"-?\d+", name)
+        record = opened[int(name) if by_number else name]
+    if output is not None:
+        write_record(output, record, force)
+        say(
+            f"{output}: {record!r}"
+            if not isinstance(record, np.ndarray)
+            else f"{output}: array {record.shape}"
+        )
+    elif as_json:
+        arrays, rest = ({"values": record}, {}) if isinstance(record, np.ndarray) else record.to_parts()
+        print_json({**rest, "arrays": arrays})
+    elif isinstance(record, np.ndarray) or not hasattr(record, "q"):
+        values = record if isinstance(record, np.ndarray) else np.asarray(record.values)
+        if values.ndim > 2:
+            raise InputError(
+                f"{name} has shape {values.shape}, too much for text; write it with -o FILE.npy or .h5"
+            )
+        for row in np.atleast_2d(values):
+            typer.echo("\t".join(str(value) for value in row))
+    else:
+        typer.echo(curve_text(record), nl=False)
+
+
+def decompress(
+    archive: ArchivePath,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder for records, or one file for one array.")
+    ],
+    force: Force = False,
+) -> None:
+    """Write everything an archive holds to files."""
+    from invae.codec import Archive
+
+    with Archive(archive) as opened:
+        names = opened.names()
+        if opened.directory.container == "array":
+            check_output(output, force)
+            write_record(output, opened[0], force)
+            say(f"{output}: written")
+            return
+        if output.exists() and not output.is_dir():
+            raise FileError(f"{output} is a file; an archive of several records needs a folder")
+        output.mkdir(parents=True, exist_ok=True)
+        taken: set[str] = set()
+        for name, record in zip(names, opened):
+            stem = base = re.sub(r"[^\w.+#=-]+", "_", name).strip("._") or "record"
+            count = 1
+            while stem.lower() in taken:
+                count += 1
+                stem = f"{base}_{count}"
+            taken.add(stem.lower())
+            write_record(output / f"{stem}{_ending(record)}", record, force)
+    say(f"{output}: {plural(len(names), 'file')} written")
+
+
+def verify(archive: ArchivePath, as_json: AsJson = False) -> None:
+    """Check every checksum and decode every record of an archive."""
+    from invae.codec import Archive
+
+    with Archive(archive) as opened:
+        facts = opened.verify()
+    if as_json:
+        print_json({"archive": str(archive), "verified": True, **facts})
+    else:
+        typer.echo(
+            f"{archive}: {plural(facts['records'], 'record')} sound, bound {facts['bound']}, "
+            f"largest error {facts['max_error_in_bounds']:.3g} of it when it was written"
+        )
+
+
+def _ending(record: Any) -> str:
+    return ".txt" if hasattr(record, "q") else ".npy"
+
+
+list_.__name__ = "list"
+VERBS = (compress, list_, get, decompress, verify)

@@ -1,0 +1,120 @@
+"""Talk on stderr, data on stdout."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from invae.errors import FileError
+
+__all__ = ["check_output", "human_bytes", "plural", "print_json", "print_table", "progress", "say"]
+
+
+def say(text: str) -> None:
+    """One line for the user, on stderr."""
+    typer.echo(text, err=True)
+
+
+def print_json(value: Any) -> None:
+    """One JSON document on stdout; NaN and infinities become null."""
+    typer.echo(json.dumps(_plain(value), indent=2, allow_nan=False, ensure_ascii=False))
+
+
+def print_table(rows: list[dict[str, Any]], title: str = "") -> None:
+    """A table on stdout: drawn for a terminal, tab-separated for a pipe."""
+    from invae.evaluation.results import Table, format_value
+
+    table = Table("", "", rows)
+    if not sys.stdout.isatty():
+        typer.echo("\t".join(table.columns))
+        for row in rows:
+            typer.echo("\t".join(format_value(row.get(column)) for column in table.columns))
+        return
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table as Drawn
+
+    drawn = Drawn(title=title or None, box=box.SIMPLE_HEAD, title_justify="left", header_style="bold")
+    for column in table.columns:
+        numeric = any(isinstance(value, int | float) for value in table.column(column))
+        drawn.add_column(column, justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        drawn.add_row(*(format_value(row.get(column)) for column in table.columns))
+    Console().print(drawn)
+
+
+@contextmanager
+def progress(text: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on stderr when that is a terminal; yields ``update(done, total)``."""
+    if not sys.stderr.isatty():
+        yield lambda done, total: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(text, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def check_output(path: str | os.PathLike[str], force: bool) -> Path:
+    """Refuse an output that exists (without --force) or whose folder is missing, before any work is done."""
+    path = Path(path)
+    if path.exists() and not force:
+        raise FileError(f"{path} exists already; choose another name or allow overwriting with --force")
+    if not path.parent.is_dir():
+        raise FileError(f"cannot write {path}: the folder {path.parent} does not exist; create it first")
+    return path
+
+
+def human_bytes(count: float) -> str:
+    """Size for people.
+
+    Examples
+    --------
+    >>> human_bytes(512), human_bytes(20_480), human_bytes(3_500_000)
+    ('512 bytes', '20.5 kB', '3.5 MB')
+    """
+    for limit, unit in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
+        if count >= limit:
+            return f"{count / limit:.3g} {unit}"
+    return f"{count:.0f} bytes"
+
+
+def plural(count: int, noun: str) -> str:
+    """A number with its noun.
+
+    Examples
+    --------
+    >>> plural(1, "record"), plural(2, "record")
+    ('1 record', '2 records')
+    """
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def _plain(value: Any) -> Any:
+    import math
+
+    import numpy as np
+
+    if isinstance(value, np.ndarray):
+        return _plain(value.tolist())
+    if isinstance(value, np.generic):
+        return _plain(value.item())
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    return value

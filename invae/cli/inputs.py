@@ -1,0 +1,109 @@
+"""What a file on the command line holds: records of scattering data, or a plain array."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from invae.errors import FileError, FormatError, InvaeError
+
+__all__ = ["kind_of", "load_data", "load_inputs"]
+
+ARRAY_HEADS = (b"\x93NUMPY",)
+HDF5_HEAD = b"\x89HDF\r\n\x1a\n"
+TIFF_HEADS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+
+
+def kind_of(path: str | Path) -> str:
+    """``"archive"``, ``"model"``, ``"array"`` or ``"data"``, by content."""
+    from invae.data.arrays import split_inner_path
+
+    file, _ = split_inner_path(path)
+    if file.is_dir():
+        raise FileError(f"{file} is a folder, expected a file")
+    if not file.is_file():
+        raise FileError(f"no file at {file}")
+    try:
+        with open(file, "rb") as stream:
+            head = stream.read(8)
+    except OSError as error:
+        raise FileError(f"cannot read {file}: {error.strerror or error}") from error
+    if head.startswith(b"INVA"):
+        return "archive"
+    if head.startswith(ARRAY_HEADS):
+        return "array"
+    if head == HDF5_HEAD and _is_model(file):
+        return "model"
+    return "data"
+
+
+def load_data(path: str | Path, q_unit: str | None = None) -> list[Any] | np.ndarray:
+    """Records of a scattering file, or the array of a .npy, HDF5 or TIFF file that holds no records."""
+    from invae.data import read, read_array
+
+    kind = kind_of(path)
+    if kind == "array":
+        return read_array(path)
+    if kind != "data":
+        raise FormatError(f"{path} is an invae {kind}, expected measured data")
+    try:
+        return read(path, q_unit=q_unit)
+    except FormatError as error:
+        if not _may_be_array(path):
+            raise
+        try:
+            return read_array(path)
+        except InvaeError:
+            raise error from None
+
+
+def load_inputs(paths: list[Path], q_unit: str | None = None) -> tuple[Any, int]:
+    """Everything that several files hold, in the form `invae.compress` takes, and the files' size in bytes.
+
+    One array stays an array, several become a dict by file stem; records become one list; where both come
+    together the arrays become frames.
+    """
+    from invae.data import Frame
+    from invae.data.arrays import split_inner_path
+
+    loaded = [(split_inner_path(path)[0], load_data(path, q_unit)) for path in paths]
+    size = sum(file.stat().st_size for file in {file.resolve() for file, _ in loaded})
+    arrays = [(file, data) for file, data in loaded if isinstance(data, np.ndarray)]
+    if len(arrays) < len(loaded):
+        records = []
+        for file, data in loaded:
+            records += (
+                [Frame(data, name=file.stem, source=file.name)] if isinstance(data, np.ndarray) else data
+            )
+        return records, size
+    if len(arrays) == 1:
+        return arrays[0][1], size
+    named: dict[str, np.ndarray] = {}
+    for file, array in arrays:
+        name, count = file.stem, 1
+        while name in named:
+            count += 1
+            name = f"{file.stem}#{count}"
+        named[name] = array
+    return named, size
+
+
+def _is_model(file: Path) -> bool:
+    import h5py
+
+    try:
+        with h5py.File(file, "r") as h5:
+            return h5.attrs.get("format") == "invae-model"
+    except OSError:
+        return False
+
+
+def _may_be_array(path: str | Path) -> bool:
+    from invae.data.arrays import split_inner_path
+
+    file, _ = split_inner_path(path)
+    with open(file, "rb") as stream:
+        head = stream.read(8)
+    return head == HDF5_HEAD or head.startswith(TIFF_HEADS)

@@ -1,0 +1,151 @@
+import json
+import subprocess
+import sys
+from importlib.resources import files
+
+import numpy as np
+import pytest
+
+import invae
+
+
+@pytest.fixture(scope="module")
+def curve_file():
+    return files("sasdata") / "example_data" / "1d_data" / "ISIS_Polymer_Blend_TK49.xml"
+
+
+def archive_of(run, path, *sources, bound="0.5sigma"):
+    status, _, stderr = run("compress", *sources, "-o", path, "--bound", bound)
+    assert status == 0, stderr
+    return stderr
+
+
+def test_a_real_curve_travels_through_all_verbs(curve_file, tmp_path, run):
+    path = tmp_path / "run.inva"
+    talk = archive_of(run, path, curve_file)
+    assert "1 record" in talk and "bound 0.5sigma" in talk
+    (original,) = invae.read(curve_file)
+
+    status, stdout, _ = run("list", path)
+    assert status == 0 and stdout.splitlines() == [original.name]
+
+    status, stdout, _ = run("get", original.name, path)
+    table = np.array([line.split("\t") for line in stdout.splitlines() if not line.startswith("#")], float)
+    np.testing.assert_array_equal(table[:, 0], original.q)
+    assert np.all(np.abs(table[:, 1] - original.intensity) <= 0.5 * original.sigma)
+    np.testing.assert_array_equal(table[:, 2], original.sigma)
+
+    status, stdout, _ = run("get", 0, path, "--json")
+    assert json.loads(stdout)["name"] == original.name
+
+    status, stdout, _ = run("verify", path)
+    assert status == 0 and "1 record sound" in stdout
+
+    status, _, stderr = run("decompress", path, "-o", tmp_path / "back")
+    assert status == 0 and "1 file written" in stderr
+    (written,) = (tmp_path / "back").iterdir()
+    np.testing.assert_array_equal(np.loadtxt(written)[:, 1], table[:, 1])
+
+    status, stdout, stderr = run("evaluate", curve_file, path, "--html", tmp_path / "page.html", "--json")
+    assert status == 0, stderr
+    facts = json.loads(stdout)
+    assert 0 < facts["max_error_over_bound"] <= 1
+    assert facts["records"][0]["max |error| / sigma"] <= 0.5
+    assert "data:image" in (tmp_path / "page.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.int32, np.uint16])
+def test_arrays_come_back_as_files(tmp_path, run, rng, dtype):
+    x = rng.poisson(40, size=(20, 30)).astype(dtype)
+    np.save(tmp_path / "x.npy", x)
+    archive_of(run, tmp_path / "x.inva", tmp_path / "x.npy", bound="abs:2")
+    assert run("decompress", tmp_path / "x.inva", "-o", tmp_path / "y.npy")[0] == 0
+    y = np.load(tmp_path / "y.npy")
+    assert y.dtype == dtype and np.abs(y.astype(float) - x).max() <= 2
+    status, stdout, _ = run("evaluate", tmp_path / "x.npy", tmp_path / "x.inva")
+    assert status == 0 and stdout.splitlines()[0].startswith("record\tvalues")
+    status, stdout, _ = run("get", 0, tmp_path / "x.inva")
+    assert len(stdout.splitlines()) == 20
+
+
+def test_several_arrays_keep_their_names(tmp_path, run, rng):
+    for name in ("a", "b"):
+        np.save(tmp_path / f"{name}.npy", rng.normal(size=(4, 5)))
+    archive_of(run, tmp_path / "ab.inva", tmp_path / "a.npy", tmp_path / "b.npy", bound="lossless")
+    assert run("list", tmp_path / "ab.inva")[1].split() == ["a", "b"]
+    status, _, stderr = run("get", "b", tmp_path / "ab.inva", "-o", tmp_path / "b2.npy")
+    assert status == 0, stderr
+    np.testing.assert_array_equal(np.load(tmp_path / "b2.npy"), np.load(tmp_path / "b.npy"))
+
+
+def test_an_archive_that_breaks_its_bound_is_exit_status_1(tmp_path, run, rng):
+    x = rng.normal(size=50)
+    np.save(tmp_path / "x.npy", x)
+    archive_of(run, tmp_path / "x.inva", tmp_path / "x.npy", bound="abs:0.01")
+    np.save(tmp_path / "other.npy", x + 1)
+    status, _, stderr = run("evaluate", tmp_path / "other.npy", tmp_path / "x.inva")
+    assert status == 1 and "largest error 1" in stderr
+
+
+def test_a_damaged_archive_is_one_sentence(curve_file, tmp_path, run):
+    path = tmp_path / "run.inva"
+    archive_of(run, path, curve_file)
+    data = bytearray(path.read_bytes())
+    data[20] ^= 1
+    path.write_bytes(data)
+    status, stdout, stderr = run("verify", path)
+    assert status == 1 and stdout == "" and "damaged" in stderr and stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        (("compress", "absent.dat", "-o", "{tmp}/o.inva"), "absent.dat"),
+        (("compress", "{curve}", "-o", "{tmp}/o.inva", "--bound", "tight"), "bound"),
+        (("compress", "{curve}", "-o", "{tmp}/none/o.inva"), "does not exist"),
+        (("list", "{curve}"), "archive"),
+        (("verify", "absent.inva"), "absent.inva"),
+    ],
+)
+def test_user_errors_are_one_sentence_and_leave_nothing(arguments, words, curve_file, tmp_path, run):
+    status, stdout, stderr = run(*(a.format(tmp=tmp_path, curve=curve_file) for a in arguments))
+    assert status == 1 and stdout == "" and words in stderr
+    assert stderr.count("\n") == 1 and stderr.startswith("invae: ")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_get_names_what_there_is(curve_file, tmp_path, run):
+    path = tmp_path / "run.inva"
+    archive_of(run, path, curve_file)
+    status, _, stderr = run("get", "nothing", path)
+    assert status == 1 and "LOQ_Standard_TK49_SANS" in stderr
+
+
+def test_info_speaks_of_every_kind_of_file(curve_file, tmp_path, run):
+    np.save(tmp_path / "x.npy", np.zeros((3, 4), np.float32))
+    archive_of(run, tmp_path / "run.inva", curve_file)
+    status, stdout, _ = run("info", curve_file, tmp_path / "x.npy", tmp_path / "run.inva")
+    assert status == 0
+    assert (
+        "curve of 102 points" in stdout
+        and "float32 array 3 x 4" in stdout
+        and "archive of 1 record" in stdout
+    )
+    status, stdout, _ = run("info", "--json", curve_file, "absent.dat")
+    found = json.loads(stdout)
+    assert status == 1 and found[0]["records"][0]["shape"] == [102] and found[1]["kind"] == "error"
+
+
+def test_the_installed_command_runs(curve_file, tmp_path):
+    def call(*arguments):
+        command = [sys.executable, "-m", "invae.cli", *map(str, arguments)]
+        return subprocess.run(command, capture_output=True, text=True)
+
+    made = call("compress", curve_file, "-o", tmp_path / "a.inva", "--bound", "rel:0.01")
+    assert made.returncode == 0 and made.stdout == "" and "1 record" in made.stderr
+    wrong = call("compress")
+    assert wrong.returncode == 2 and "Traceback" not in wrong.stderr
+    absent = call("verify", tmp_path / "b.inva")
+    assert absent.returncode == 1 and absent.stderr.count("\n") == 1
+    version = call("--version")
+    assert version.stdout.strip() == f"invae {invae.__version__}"

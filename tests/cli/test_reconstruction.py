@@ -1,0 +1,146 @@
+import json
+
+import h5py
+import numpy as np
+import pytest
+
+import invae
+
+
+@pytest.fixture(scope="module")
+def problem(tmp_path_factory):
+    """Smooth images, their tomograms with noise, both on disk."""
+    rng = np.random.default_rng(1)
+    folder = tmp_path_factory.mktemp("problem")
+    a, b = np.mgrid[:12, :12] / 11
+    modes = np.stack([np.cos(np.pi * (i * a + j * b)) for i in range(4) for j in range(4)])
+    signals = np.tensordot(rng.normal(size=(140, 16)) / (1 + np.arange(16)), modes, 1)
+    F = invae.Radon((12, 12), n_angles=20)
+    noise = invae.GaussianNoise(relative=0.02)
+    measurements = noise.sample(F.apply(signals.reshape(140, -1)), np.random.default_rng(2))
+    measurements = measurements.reshape(140, *F.dimsd)
+    np.save(folder / "train.npy", signals[:100])
+    np.save(folder / "train_y.npy", measurements[:100])
+    np.save(folder / "test.npy", measurements[100:])
+    return folder, signals[100:]
+
+
+def test_fit_then_reconstruct(problem, tmp_path, run):
+    folder, truth = problem
+    model, out = tmp_path / "model.h5", tmp_path / "x.npy"
+    fit = ("fit", folder / "train.npy", "-o", model, "--operator", "radon", "--angles", 20, "--noise", 0.02)
+    status, stdout, stderr = run(*fit, "--json")
+    assert status == 0, stderr
+    facts = json.loads(stdout)
+    assert facts["samples"] == 100 and facts["rank"] >= 1
+    status, stdout, stderr = run("reconstruct", folder / "test.npy", "--with", model, "-o", out, "--std")
+    assert (status, stdout) == (0, "")
+    assert "40 signals of shape 12 x 12" in stderr
+    x_hat = np.load(out)
+    assert x_hat.shape == truth.shape
+    assert np.linalg.norm(x_hat - truth) < 0.1 * np.linalg.norm(truth)
+    spread = np.load(tmp_path / "x_std.npy")
+    assert spread.shape == (12, 12) and (spread > 0).all()
+    np.testing.assert_allclose(x_hat, invae.load(model).predict(np.load(folder / "test.npy")))
+
+
+def test_one_measurement_gives_one_signal_and_hdf5_paths_work(problem, tmp_path, run):
+    folder, _ = problem
+    model, out = tmp_path / "model.h5", tmp_path / "x.h5"
+    run(
+        "fit",
+        folder / "train.npy",
+        "-o",
+        model,
+        "--operator",
+        "radon",
+        "--angles",
+        20,
+        "--noise",
+        0.02,
+        "--rank",
+        8,
+    )
+    with h5py.File(tmp_path / "y.h5", "w") as file:
+        file["scan/tomogram"] = np.load(folder / "test.npy")[0]
+        file["other"] = np.zeros(3)
+    status, _, stderr = run("reconstruct", f"{tmp_path / 'y.h5'}:/scan/tomogram", "--with", model, "-o", out)
+    assert status == 0, stderr
+    with h5py.File(out) as file:
+        assert file["data"].shape == (12, 12)
+
+
+def test_pairs_need_no_operator(problem, tmp_path, run):
+    folder, _ = problem
+    model = tmp_path / "pairs.h5"
+    arguments = (
+        "fit",
+        folder / "train.npy",
+        "--measurements",
+        folder / "train_y.npy",
+        "-o",
+        model,
+        "--rank",
+        10,
+    )
+    status, _, stderr = run(*arguments)
+    assert status == 0 and "rank 10 from 100 signals" in stderr
+
+
+@pytest.mark.parametrize("operator", [("blur", "--sigma", 1.0), ("heat", "--time", 0.5)])
+def test_other_operators(problem, tmp_path, run, operator):
+    folder, _ = problem
+    status, _, stderr = run(
+        "fit", folder / "train.npy", "-o", tmp_path / "m.h5", "--operator", *operator, "--noise-std", 0.01
+    )
+    assert status == 0, stderr
+    status, stdout, _ = run("info", tmp_path / "m.h5")
+    assert status == 0 and operator[0].capitalize() in stdout and "0.01" in stdout
+
+
+def test_nothing_is_overwritten_without_force(problem, tmp_path, run):
+    folder, _ = problem
+    model = tmp_path / "model.h5"
+    model.write_text("precious")
+    fit = ("fit", folder / "train.npy", "-o", model, "--operator", "blur", "--sigma", 1, "--noise", 0.1)
+    status, _, stderr = run(*fit)
+    assert status == 1 and "--force" in stderr
+    assert model.read_text() == "precious"
+    assert run(*fit, "--force")[0] == 0
+
+
+@pytest.mark.parametrize(
+    "arguments, status, words",
+    [
+        (("--operator", "radon"), 2, "needs --angles"),
+        (("--operator", "sonar"), 2, "sonar"),
+        (("--operator", "blur", "--sigma", "1", "--noise", "1", "--noise-std", "1"), 2, "not both"),
+        (("--operator", "blur", "--sigma", "1", "--rank", "many"), 2, "neither a number"),
+        (("--operator", "blur", "--sigma", "1", "--noise", "0.1", "--rank", "9999"), 1, "rank"),
+        ((), 1, "name the forward operator"),
+    ],
+)
+def test_wrong_usage_is_one_sentence(problem, tmp_path, run, arguments, status, words):
+    folder, _ = problem
+    found, stdout, stderr = run("fit", folder / "train.npy", "-o", tmp_path / "m.h5", *arguments)
+    assert found == status and stdout == ""
+    assert words in stderr and "Traceback" not in stderr
+    assert not (tmp_path / "m.h5").exists()
+
+
+def test_measurements_that_do_not_fit_the_model(problem, tmp_path, run):
+    folder, _ = problem
+    model = tmp_path / "model.h5"
+    run("fit", folder / "train.npy", "-o", model, "--operator", "blur", "--sigma", 1, "--noise", 0.1)
+    np.save(tmp_path / "short.npy", np.zeros((3, 5)))
+    spoilt = np.zeros((3, 12, 12))
+    spoilt[1, 2, 3] = np.nan
+    np.save(tmp_path / "nan.npy", spoilt)
+    for name, words in (("short.npy", "(3, 5)"), ("nan.npy", "NaN")):
+        status, _, stderr = run("reconstruct", tmp_path / name, "--with", model, "-o", tmp_path / "x.npy")
+        assert status == 1 and words in stderr and stderr.count("\n") == 1
+        assert not (tmp_path / "x.npy").exists()
+    status, _, stderr = run(
+        "reconstruct", tmp_path / "nan.npy", "--with", tmp_path / "nan.npy", "-o", tmp_path / "x.npy"
+    )
+    assert status == 1 and "model" in stderr
