@@ -122,7 +122,7 @@ def _read_hdf5(file: Path, inner: str | None) -> np.ndarray:
             if len(found) != 1:
                 listed = ", ".join(found[:8]) + (", ..." if len(found) > 8 else "")
                 raise FormatError(
-                    f"{file.name} holds {len(found)} numeric data sets ({listed}): name one, {file.name}:/path"
+                    f"{file.name} holds {len(found)} numeric data sets ({listed}); name {file.name}:/path"
                 )
             inner = found[0]
         item = h5.get(inner)

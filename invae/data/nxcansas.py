@@ -60,7 +60,7 @@ def read_nxcansas(path: Path, inner: str | None = None) -> list[Record]:
             )
         if not groups:
             raise FormatError(
-                f"{path.name} has no SASdata or NXdata: name what to read, {path.name}:/path/to/data"
+                f"{path.name} has no SASdata or NXdata; name what to read: {path.name}:/path/to/data"
             )
         return [_record(group, path) for group in groups]
 
