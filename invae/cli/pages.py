@@ -43,7 +43,8 @@ def archive_results(
     summary = (
         f"{len(rows)} records, {total['source_bytes']:,} bytes of files in an archive of {total['bytes']:,} "
         f"bytes: {total['ratio']:.3g} times smaller, {total['bits_per_value']:.3g} bits per value, "
-        f"all included. The largest error is {total['max_error_over_bound']:.3g} of the bound {total['bound']}."
+        "all included. "
+        f"The largest error is {total['max_error_over_bound']:.3g} of the bound {total['bound']}."
     )
     caption = (
         "Errors of every record; masked and non-finite values must be exact and count as infinite if not."

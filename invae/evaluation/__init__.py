@@ -5,7 +5,7 @@ This room loads numpy only; heavier libraries load inside the functions that nee
 
 from invae.evaluation.calibration import calibration_table, coverage, interval_coverage, risk_agreement
 from invae.evaluation.compare import Comparison, compare, compare_codecs
-from invae.evaluation.domains import Domain, domain_for, parse_bound
+from invae.evaluation.domains import Domain, domain_for
 from invae.evaluation.errors import max_error_over_bound, mean_with_spread, psnr, relative_error, ssim
 from invae.evaluation.rates import Codec, Measurement, bits_per_value, codecs, measure, ratio, real_bytes
 from invae.evaluation.results import Figure, Results, Table, environment, load_results, save_results, to_json
@@ -31,7 +31,6 @@ __all__ = [
     "max_error_over_bound",
     "mean_with_spread",
     "measure",
-    "parse_bound",
     "psnr",
     "ratio",
     "real_bytes",

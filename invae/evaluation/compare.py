@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from invae.errors import BoundError, InputError
-from invae.evaluation.domains import Domain, domain_for
+from invae.evaluation.domains import Domain, bound_text, domain_for
 from invae.evaluation.errors import mean_with_spread, psnr, relative_error, ssim
 from invae.evaluation.rates import Codec, Measurement, bits_per_value, codecs, ratio
 from invae.evaluation.results import Table
@@ -258,8 +258,7 @@ def _run_ours(encode: Callable, decode: Callable, domain: Domain, repeats: int) 
 def _invae(bound: str | float | None) -> tuple[Callable, Callable]:
     from invae.codec import compress, decompress
 
-    text = "lossless" if bound is None else f"abs:{bound!r}" if isinstance(bound, int | float) else bound
-    return (lambda array: compress(array, bound=text)), decompress
+    return (lambda array: compress(array, bound=bound_text(bound))), decompress
 
 
 def _named(arrays: Any, like: Mapping[str, np.ndarray] | None = None) -> dict[str, Any]:

@@ -23,10 +23,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from invae.errors import BoundError, InputError
-from invae.evaluation.errors import max_error_over_bound
 from invae.evaluation.rates import Codec, Measurement, measure
 
-__all__ = ["Domain", "domain_for", "parse_bound"]
+__all__ = ["Domain", "bound_text", "domain_for"]
 
 
 @dataclass(frozen=True)
@@ -61,29 +60,6 @@ class Domain:
         return measure(codec, self.values, self.tolerance, repeats, check=(self.back, self.error))
 
 
-def parse_bound(bound: str | float | None) -> tuple[str, float]:
-    """Kind and number of a bound: ``abs:1e-3``, ``rel:.01``, ``log:.01``, ``0.25sigma`` or ``lossless``.
-
-    Examples
-    --------
-    >>> parse_bound("abs:1e-3"), parse_bound(0.5), parse_bound("0.25sigma"), parse_bound("lossless")
-    (('abs', 0.001), ('abs', 0.5), ('sigma', 0.25), ('lossless', 0.0))
-    """
-    if bound is None or bound == "lossless":
-        return "lossless", 0.0
-    text = f"abs:{bound!r}" if isinstance(bound, int | float) else str(bound).strip()
-    kind, _, number = text.partition(":") if ":" in text else ("sigma", "", text.removesuffix("sigma"))
-    try:
-        value = float(number)
-    except ValueError:
-        value = float("nan")
-    if kind not in ("abs", "rel", "log", "sigma") or not 0 < value < float("inf"):
-        raise BoundError(
-            f"cannot read the bound {bound!r}; use abs:X, rel:X, log:X, Ksigma (e.g. 0.25sigma) or lossless"
-        )
-    return kind, value
-
-
 def domain_for(
     array: np.ndarray,
     bound: str | float | None,
@@ -97,61 +73,75 @@ def domain_for(
     array : ndarray
         Real numbers of any shape.
     bound : str, float or None
-        See `parse_bound`; a plain number is absolute.
+        As `invae.codec.bounds.Bound` reads it; a plain number is absolute, None lossless.
     sigma : ndarray, optional
         One standard deviation per value; without it ``sigma`` bounds take the data as counts (Poisson).
-    mask : ndarray of bool, optional
-        True where values are special and must stay exact.
+    mask : ndarray, optional
+        Non-zero where values are special and must stay exact.
     """
+    from invae.codec.bounds import Bound
+
     array = np.asarray(array)
     if array.dtype.kind not in "iuf":
         raise InputError(f"expected real numbers, got an array of dtype {array.dtype}")
-    kind, value = parse_bound(bound)
+    bound = Bound.parse(bound_text(bound))
+    kind, value = bound.kind, bound.value
+
+    def error(decoded: np.ndarray) -> float:
+        return bound.max_ratio(array, decoded, sigma, mask)
+
     if kind == "lossless":
-        return Domain(array, array, None, np.asarray, lambda y: max_error_over_bound(array, y, 0.0), 0)
+        return Domain(array, array, None, np.asarray, error, 0)
     wide = array.astype(np.float64)
-    exact = ~np.isfinite(wide) if mask is None else ~np.isfinite(wide) | np.asarray(mask, bool)
+    exact = ~np.isfinite(wide) if mask is None else ~np.isfinite(wide) | (np.asarray(mask) != 0)
     scale = np.float64(1)
-    inverse = np.positive
+    tolerance = value
+    inverse: Callable[[np.ndarray], np.ndarray] = np.positive
     if kind == "abs":
-        forward, tolerance, pointwise = wide, value, np.full(array.shape, value)
+        forward = wide
     elif kind in ("rel", "log"):
         exact |= ~(wide > 0)
         with np.errstate(divide="ignore", invalid="ignore"):
             forward = np.log10(wide)
         tolerance = value if kind == "log" else np.log10(1 + value)
-        pointwise, inverse = value * np.abs(wide), _power10
+        inverse = _power10
     elif sigma is not None:
         scale = np.broadcast_to(np.asarray(sigma, np.float64), array.shape)
         exact |= ~(np.isfinite(scale) & (scale > 0))
         scale = np.where(exact, 1.0, scale)
-        forward, tolerance, pointwise = wide / scale, value, value * scale
+        forward = wide / scale
     else:
+        if array.dtype.kind == "f":
+            raise BoundError("a sigma bound on floats needs their standard deviations: pass sigma")
         exact |= wide < 0
         forward = 2 * np.sqrt(np.where(exact, 0.0, wide) + 0.375)
-        tolerance, pointwise, inverse = value, value * np.sqrt(np.maximum(wide, 1)), _inverse_anscombe
-    pointwise = np.where(exact, 0.0, pointwise)
+        inverse = _inverse_anscombe
     is_float = array.dtype.kind == "f"
-    values = _fill(forward, exact).astype(
-        array.dtype if is_float else np.float32 if array.itemsize < 8 else np.float64
-    )
+    coded = array.dtype if is_float else np.float32 if array.itemsize < 8 else np.float64
+    values = _fill(forward, exact).astype(coded)
 
     def back(decoded: np.ndarray) -> np.ndarray:
         restored = inverse(decoded.astype(np.float64)) * scale
         if not is_float:
             limits = np.iinfo(array.dtype)
             restored = np.clip(np.rint(restored), limits.min, limits.max)
-        return np.where(exact, array, restored.astype(array.dtype))
-
-    def error(decoded: np.ndarray) -> float:
-        if kind != "log":
-            return max_error_over_bound(array, decoded, pointwise)
-        unequal = max_error_over_bound(array[exact], decoded[exact], 0.0)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            logs = np.log10(decoded[~exact].astype(np.float64))
-        return max(unequal, max_error_over_bound(forward[~exact], logs, value))
+        with np.errstate(over="ignore"):
+            return np.where(exact, array, restored.astype(array.dtype))
 
     return Domain(array, values, float(tolerance), back, error, _side_bytes(array, exact))
+
+
+def bound_text(bound: str | float | None) -> str:
+    """Text of a bound; a number is an absolute one, None is lossless.
+
+    Examples
+    --------
+    >>> bound_text(0.5), bound_text(None), bound_text("0.25sigma")
+    ('abs:0.5', 'lossless', '0.25sigma')
+    """
+    if bound is None:
+        return "lossless"
+    return f"abs:{bound!r}" if isinstance(bound, int | float) else bound
 
 
 def _power10(values: np.ndarray) -> np.ndarray:

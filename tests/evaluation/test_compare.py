@@ -90,3 +90,11 @@ def test_sigmas_and_masks_must_match(rng):
         compare_codecs([], 0.1, ours={})
     table = compare_codecs({"a": x}, "0.5sigma", ours={}, sigmas=[np.ones_like(x)], masks=[x > 0])
     assert table.rows
+
+
+@pytest.mark.parametrize("bound", ["abs:1e-2", "log:0.01", 0.5, None])
+def test_invae_itself_takes_part_and_keeps_its_bound(rng, bound):
+    x = np.exp(np.cumsum(0.1 * rng.normal(size=(8, 64)), axis=1))
+    x[0, 0] = np.nan
+    row = compare_codecs([x], bound, rivals=[]).rows[0]
+    assert row["codec"] == "invae" and row["max error / bound"] <= 1
