@@ -16,7 +16,17 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-__all__ = ["POSITION", "STATE", "decode_bit", "encode_bit", "finish", "start_decoder", "start_encoder"]
+__all__ = [
+    "POSITION",
+    "STATE",
+    "decode_bit",
+    "decode_raw",
+    "encode_bit",
+    "encode_raw",
+    "finish",
+    "start_decoder",
+    "start_encoder",
+]
 
 # Slots of the int64 state vector.
 LOW, WIDTH, POSITION = 0, 1, 2
@@ -43,6 +53,22 @@ def encode_bit(state: np.ndarray, out: np.ndarray, bit: int, p: int) -> None:
     else:
         state[LOW] += split
         state[WIDTH] -= split
+    _shift_out(state, out)
+
+
+@njit(cache=True, nogil=True)
+def encode_raw(state: np.ndarray, out: np.ndarray, value: int, n: int) -> None:
+    """Write the low ``n`` <= 63 bits of ``value``, every pattern equally probable."""
+    while n > 0:
+        k = min(n, 16)
+        n -= k
+        state[WIDTH] >>= k
+        state[LOW] += ((value >> n) & ((1 << k) - 1)) * state[WIDTH]
+        _shift_out(state, out)
+
+
+@njit(cache=True, nogil=True)
+def _shift_out(state, out):
     if state[LOW] >= TOP:
         state[LOW] -= TOP
         _carry(state, out)
@@ -105,9 +131,29 @@ def decode_bit(state: np.ndarray, data: np.ndarray, p: int) -> int:
         bit = 0
         state[LOW] -= split
         state[WIDTH] -= split
+    _shift_in(state, data)
+    return bit
+
+
+@njit(cache=True, nogil=True)
+def decode_raw(state: np.ndarray, data: np.ndarray, n: int) -> int:
+    """Read ``n`` <= 63 bits that `encode_raw` wrote."""
+    value = 0
+    while n > 0:
+        k = min(n, 16)
+        n -= k
+        state[WIDTH] >>= k
+        part = min(state[LOW] // state[WIDTH], (1 << k) - 1)
+        state[LOW] -= part * state[WIDTH]
+        value = (value << k) | part
+        _shift_in(state, data)
+    return value
+
+
+@njit(cache=True, nogil=True)
+def _shift_in(state, data):
     while state[WIDTH] <= BOTTOM:
         k = state[POSITION]
         state[LOW] = (state[LOW] << 8) | (data[k] if k < data.size else 0)
         state[POSITION] = k + 1
         state[WIDTH] <<= 8
-    return bit

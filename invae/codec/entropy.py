@@ -16,7 +16,17 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from invae.codec.coder import POSITION, STATE, decode_bit, encode_bit, finish, start_decoder, start_encoder
+from invae.codec.coder import (
+    POSITION,
+    STATE,
+    decode_bit,
+    decode_raw,
+    encode_bit,
+    encode_raw,
+    finish,
+    start_decoder,
+    start_encoder,
+)
 from invae.codec.tables import S_MAX, SQUASH, STRETCH
 
 __all__ = ["decode_plane", "encode_plane"]
@@ -159,13 +169,11 @@ def _encode(plane, out):
                     _put(state, out, 0, KIND_LENGTH + length, contexts, P, W, inputs)
                 base = KIND_HIGH + (3 if length > 4 else 0)
                 node = 0
-                for k in range(length - 2, -1, -1):
+                for k in range(length - 2, max(length - 4, -1), -1):
                     bit = (size >> k) & 1
-                    if k >= length - 3:
-                        _put(state, out, bit, base + node, contexts, P, W, inputs)
-                        node = 1 + bit
-                    else:
-                        encode_bit(state, out, bit, 32768)
+                    _put(state, out, bit, base + node, contexts, P, W, inputs)
+                    node = 1 + bit
+                encode_raw(state, out, size, max(length - 3, 0))
             slow += (_size(r) * 16 - slow) >> 4
     return finish(state, out)
 
@@ -189,13 +197,12 @@ def _decode(data, plane):
                 size = 1 if length > 0 else 0
                 base = KIND_HIGH + (3 if length > 4 else 0)
                 node = 0
-                for k in range(length - 2, -1, -1):
-                    if k >= length - 3:
-                        bit = _get(state, data, base + node, contexts, P, W, inputs)
-                        node = 1 + bit
-                    else:
-                        bit = decode_bit(state, data, 32768)
+                for _ in range(min(max(length - 1, 0), 2)):
+                    bit = _get(state, data, base + node, contexts, P, W, inputs)
+                    node = 1 + bit
                     size = (size << 1) | bit
+                rest = max(length - 3, 0)
+                size = (size << rest) | decode_raw(state, data, rest)
                 r = -size - 1 if negative else size + 1
             plane[i, j] = r
             slow += (_size(r) * 16 - slow) >> 4

@@ -43,7 +43,10 @@ def encode_exact(plane: np.ndarray) -> bytes:
         forms.append(_encode_whole(plane))
     elif plane.dtype.itemsize <= 8:
         forms += _float_forms(plane)
-    if len(min(forms, key=len)) > len(raw) // 8 or plane.dtype.itemsize > 8:
+    smallest = min(forms, key=len)
+    if plane.dtype.itemsize > 8 or (
+        len(smallest) > len(raw) // 8 and smallest[0] not in (FIXED, DIGITS, NARROW)
+    ):
         forms.append(_encode_shuffled(little))
     return min(forms, key=len)
 
@@ -148,7 +151,7 @@ def _float_forms(plane: np.ndarray) -> list[bytes]:
             narrow = plane.astype(np.float32)
         if same_bits(widened(narrow), plane).all():
             return [bytes([NARROW]) + encode_exact(narrow)]
-    forms = [_encode_ordered(plane)]
+    forms: list[bytes] = []
     finite = np.isfinite(plane)
     for name, number, codes in decimal_forms(np.where(finite, plane, 0).ravel()):
         codes = codes.reshape(plane.shape)
@@ -162,7 +165,7 @@ def _float_forms(plane: np.ndarray) -> list[bytes]:
         out = Writer().byte(FIXED if name == "fixed" else DIGITS).byte(number)
         out.raw(encode_escapes(wrong, plane)).raw(encode_integers(fill_gaps(codes, wrong)))
         forms.append(bytes(out.data))
-    return forms
+    return forms or [_encode_ordered(plane)]
 
 
 def _encode_whole(plane: np.ndarray) -> bytes:

@@ -17,6 +17,7 @@ __all__ = ["decode_integers", "encode_integers"]
 SAMPLE_ROWS = 256
 TRIED = 2  # predictors that are coded in full when the plane is small
 SMALL = 1 << 16
+NEAR = 0.05
 
 
 def encode_integers(plane: np.ndarray) -> bytes:
@@ -59,4 +60,5 @@ def _promising(plane: np.ndarray) -> list[str]:
     names = predictors.PREDICTORS[:4] if plane.shape[0] == 1 else predictors.PREDICTORS
     costs = {name: predictors.cost(predictors.residuals(rows, name)) for name in names}
     ranked = sorted(costs, key=costs.__getitem__)
-    return ranked[: TRIED if plane.size <= SMALL else 1]
+    near = [name for name in ranked if costs[name] - costs[ranked[0]] <= NEAR * abs(costs[ranked[0]])]
+    return near[: TRIED if plane.size <= SMALL else 1]
