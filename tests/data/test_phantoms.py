@@ -62,11 +62,15 @@ def test_round_samples_stay_inside_the_disc():
     outside = centre[:, None] ** 2 + centre[None, :] ** 2 > 25.0**2
     assert np.abs(random_ellipses(30, (48, 48), rng=4)[:, outside]).max() == 0
     assert np.abs(grains(30, (48, 48), rng=4)[:, outside]).max() == 0
+    for family in (gaussian_fields, photograph_patches):
+        whole, cut = family(2, (48, 48), rng=4), family(2, (48, 48), rng=4, disc=True)
+        assert np.abs(cut[:, outside]).max() == 0
+        np.testing.assert_array_equal(whole[:, 12:36, 12:36], cut[:, 12:36, 12:36])
 
 
 def test_soft_ellipses_have_gentler_edges():
-    hard = random_ellipses(10, (64, 64), rng=0)
-    soft = random_ellipses(10, (64, 64), rng=0, softness=0.3)
+    hard = random_ellipses(10, (64, 64), rng=0, softness=(0.0, 0.0))
+    soft = random_ellipses(10, (64, 64), rng=0, softness=(0.3, 0.3))
     assert np.abs(np.diff(soft)).max() < 0.5 * np.abs(np.diff(hard)).max()
 
 

@@ -1,0 +1,252 @@
+"""What every classical method shares: one interface, and parameters chosen by the same rules.
+
+A method offers `_table`: how residual, seminorm and degrees of freedom move along a path of parameters. The
+rules of `invae.classical.parameters` read such tables; so a rule that is written once serves every method.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted
+
+from invae.classical import parameters
+from invae.errors import InputError
+from invae.linalg.samples import as_rows, from_rows
+
+__all__ = ["ClassicalMethod", "adjoint", "divergence", "forward", "relative_error"]
+
+logger = logging.getLogger(__name__)
+
+
+def forward(operator: Any, rows: np.ndarray) -> np.ndarray:
+    """Rows (N, n) -> (N, m): the operator's own batch route where it has one."""
+    return operator.apply(rows) if hasattr(operator, "apply") else (operator @ rows.T).T
+
+
+def adjoint(operator: Any, rows: np.ndarray) -> np.ndarray:
+    """Rows (N, m) -> (N, n)."""
+    if hasattr(operator, "apply_adjoint"):
+        return operator.apply_adjoint(rows)
+    return (operator.H @ rows.T).T
+
+
+def relative_error(estimate: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """||x_hat - x|| / ||x|| of each row; rows that are zero count with their absolute error."""
+    size = np.linalg.norm(truth, axis=-1)
+    return np.linalg.norm(estimate - truth, axis=-1) / np.where(size > 0, size, 1.0)
+
+
+def divergence(FX: np.ndarray, probes: np.ndarray, h: np.ndarray) -> np.ndarray:
+    """Trace (N,) of y -> F x(y) from its values at y and, below, at y + h b for probes b (P, N, m)."""
+    N = len(h)
+    moved = FX[N:].reshape(probes.shape) - FX[:N]
+    return np.sum(probes * moved, axis=2).mean(axis=0) / h[:, 0]
+
+
+class ClassicalMethod(BaseEstimator):
+    """Base of the methods that are controlled by one parameter.
+
+    A subclass stores ``operator``, ``parameter`` and ``noise`` in its ``__init__`` and defines
+
+    * ``_solve(Y, values)``: reconstructions (N, n) of rows Y (N, m) under parameters ``values`` (N,);
+    * ``_path(Y)``: parameters (G,) or (G, N) from the strongest to the weakest regularisation;
+    * optionally ``_seminorm(X)``, ``_prepare()``, ``_table(...)``.
+    """
+
+    _whole_numbers = False
+    _zooms = 2
+    _seed = 20
+
+    def fit(
+        self, signals: np.ndarray | None = None, measurements: np.ndarray | None = None
+    ) -> ClassicalMethod:
+        """Prepare the method; choose the parameter on validation data if the rule says so.
+
+        Parameters
+        ----------
+        signals : ndarray of shape (N, n) or (N, *dims), optional
+            True signals; used by ``parameter="validation"`` only.
+        measurements : ndarray of shape (N, m) or (N, *dimsd), optional
+            Their measurements.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        InputError
+            An unknown rule, or validation without data.
+        """
+        self._check_parameter()
+        self._prepare()
+        self.parameter_ = None
+        if self.parameter == "validation":
+            if signals is None or measurements is None:
+                raise InputError(
+                    "parameter='validation' needs data: call fit(signals, measurements), "
+                    "or choose another rule or a number"
+                )
+            X, Y = self._pairs(signals, measurements)
+            self.parameter_ = self._validate(X, Y)
+            logger.info("%s: validation chose %g", type(self).__name__, self.parameter_)
+        elif not isinstance(self.parameter, str):
+            self.parameter_ = self.parameter
+        self.n_features_in_ = self.operator.shape[0]
+        return self
+
+    def predict(self, measurements: np.ndarray, signals: np.ndarray | None = None) -> np.ndarray:
+        """Reconstruct; leaves the parameters used in ``parameters_`` (N,).
+
+        Parameters
+        ----------
+        measurements : ndarray of shape (N, m) or (N, *dimsd)
+        signals : ndarray, optional
+            The truth, for ``parameter="oracle"`` only.
+
+        Returns
+        -------
+        ndarray of shape (N, n) or (N, *dims)
+            Shaped as the measurements came, in their dtype.
+        """
+        check_is_fitted(self, "n_features_in_")
+        Y, shaped = as_rows(measurements, tuple(self.operator.dimsd), "measurements")
+        truth = None
+        if self.parameter == "oracle":
+            if signals is None:
+                raise InputError(
+                    "parameter='oracle' compares with the truth: call predict(measurements, signals)"
+                )
+            truth, Y = self._pairs(signals, measurements)
+        X, self.parameters_ = self._reconstruct(Y, truth)
+        return from_rows(X.astype(Y.dtype, copy=False), tuple(self.operator.dims), shaped)
+
+    # What a subclass may replace
+
+    def _prepare(self) -> None:
+        """Work that is done once for an operator."""
+
+    def _solve(self, Y: np.ndarray, values: np.ndarray) -> np.ndarray:
+        raise NotImplementedError
+
+    def _path(self, Y: np.ndarray) -> np.ndarray:
+        raise NotImplementedError
+
+    def _seminorm(self, X: np.ndarray) -> np.ndarray:
+        return np.linalg.norm(X, axis=1)
+
+    def _reconstruct(self, Y: np.ndarray, truth: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+        values = self._choose(Y, truth)
+        return self._solve(Y, values), values
+
+    def _table(
+        self, Y: np.ndarray, values: np.ndarray, truth: np.ndarray | None, dof: bool
+    ) -> dict[str, np.ndarray]:
+        """Residual, seminorm, error against ``truth`` and degrees of freedom, each (G, N), by solving
+        everywhere.
+
+        The degrees of freedom are the divergence of y -> F x(y) along random directions b,
+        b^T (F x(y + h b) - F x(y)) / h with b of random signs (Ramani, Blu, Unser 2008).
+        """
+        G, N = len(values), len(Y)
+        table = {"residual": np.empty((G, N)), "seminorm": np.empty((G, N))}
+        data, probes = Y, np.empty((0, *Y.shape))
+        if truth is not None:
+            table["error"] = np.empty((G, N))
+        if dof:
+            table["dof"] = np.empty((G, N))
+            probes, h = self._probes(Y)
+            data = np.concatenate([Y, *(Y + h * b for b in probes)]).astype(Y.dtype)
+        for g, value in enumerate(values):
+            X = self._solve(data, np.tile(value, 1 + len(probes)))
+            FX = forward(self.operator, X)
+            table["residual"][g] = np.linalg.norm(FX[:N] - Y, axis=1)
+            table["seminorm"][g] = self._seminorm(X[:N])
+            if truth is not None:
+                table["error"][g] = relative_error(X[:N], truth)
+            if dof:
+                table["dof"][g] = divergence(FX, probes, h)
+        return table
+
+    def _probes(self, Y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Random signs (P, N, m), more of them where m is small, and the step (N, 1) to take along them."""
+        rng = np.random.default_rng(self._seed)
+        probes = rng.choice([-1.0, 1.0], size=(max(1, -(-256 // Y.shape[1])), *Y.shape))
+        return probes, 1e-3 * np.linalg.norm(Y, axis=1, keepdims=True) / np.sqrt(Y.shape[1]) + 1e-12
+
+    # The rules at work
+
+    def _check_parameter(self) -> None:
+        if isinstance(self.parameter, str):
+            if self.parameter not in parameters.RULES:
+                raise InputError(
+                    f"parameter={self.parameter!r}; use a number or one of {', '.join(parameters.RULES)}"
+                )
+        elif not (np.isscalar(self.parameter) and np.isfinite(self.parameter) and self.parameter >= 0):
+            raise InputError(f"parameter={self.parameter!r}; use a finite number >= 0 or the name of a rule")
+
+    def _pairs(self, signals: np.ndarray, measurements: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        X, _ = as_rows(signals, tuple(self.operator.dims), "signals")
+        Y, _ = as_rows(measurements, tuple(self.operator.dimsd), "measurements")
+        if len(X) != len(Y):
+            raise InputError(f"{len(X)} signals but {len(Y)} measurements; pass them in pairs")
+        return X, Y
+
+    def _choose(self, Y: np.ndarray, truth: np.ndarray | None) -> np.ndarray:
+        if self.parameter_ is not None:
+            return np.full(len(Y), self.parameter_)
+        rule = self.parameter
+        values = self._columns(self._path(Y), len(Y))
+        for zoom in range(self._zooms + 1):
+            table = self._table(Y, values, truth, dof=rule == "gcv")
+            index = self._apply_rule(rule, table, Y)
+            chosen = values[index, np.arange(len(Y))]
+            # A corner of the L-curve is a matter of the whole curve; a zoomed piece of it has others.
+            if zoom == self._zooms or self._whole_numbers or rule == "l_curve" or len(values) < 3:
+                break
+            values = _between_neighbours(values, index)
+        return chosen
+
+    def _apply_rule(self, rule: str, table: dict[str, np.ndarray], Y: np.ndarray) -> np.ndarray:
+        if rule == "gcv":
+            return parameters.gcv(table["residual"], table["dof"], Y.shape[1])
+        if rule == "discrepancy":
+            return parameters.discrepancy(table["residual"], self._discrepancy_target(Y))
+        if rule == "l_curve":
+            return parameters.l_curve(table["residual"], table["seminorm"])
+        return parameters.oracle(table["error"])
+
+    def _discrepancy_target(self, Y: np.ndarray) -> np.ndarray:
+        tau = getattr(self, "tau", 1.0)
+        std = parameters.noise_std(getattr(self, "noise", None), Y, tuple(self.operator.dimsd))
+        return tau * std * np.sqrt(Y.shape[1])
+
+    def _validate(self, X: np.ndarray, Y: np.ndarray) -> float:
+        values = self._path(Y)
+        # One parameter for all: where the path depends on the row, its middle row serves.
+        values = np.median(values, axis=1) if values.ndim == 2 else values
+        for zoom in range(self._zooms + 1):
+            table = self._table(Y, self._columns(values, len(Y)), X, dof=False)
+            best = parameters.validation(table["error"])
+            if zoom == self._zooms or self._whole_numbers or len(values) < 3:
+                break
+            chosen = values[best]
+            values = _between_neighbours(values[:, None], np.array([best]))[:, 0]
+        chosen = values[best]
+        return int(chosen) if self._whole_numbers else float(chosen)
+
+    @staticmethod
+    def _columns(values: np.ndarray, n: int) -> np.ndarray:
+        return values if values.ndim == 2 else np.repeat(values[:, None], n, axis=1)
+
+
+def _between_neighbours(values: np.ndarray, index: np.ndarray, points: int = 9) -> np.ndarray:
+    """A finer geometric path (points, N) around the chosen entries of a path (G, N)."""
+    columns = np.arange(values.shape[1])
+    strong = values[np.maximum(index - 1, 0), columns]
+    weak = values[np.minimum(index + 1, len(values) - 1), columns]
+    return np.geomspace(strong, weak, points)

@@ -1,0 +1,155 @@
+"""Rules that choose a regularisation parameter, and the noise level that one of them needs.
+
+A rule reads tables of shape (G, N): G candidates along a path, from the strongest to the weakest
+regularisation, for N measurements. It returns the index of its choice for each measurement. Candidates may
+be weights, ranks, cut-offs or iteration counts: the rules do not care.
+
+========== ==================================================== ===============================
+rule       chooses                                              needs
+========== ==================================================== ===============================
+gcv        min  m ||F x - y||^2 / (m - dof)^2                   degrees of freedom
+discrepancy the first with ||F x - y|| <= tau sigma sqrt(m)     the noise's std (or its estimate)
+l_curve    the corner of (log residual, log seminorm)           nothing
+oracle     least error, measurement by measurement              the truth
+validation least mean error, one for all                        training pairs
+========== ==================================================== ===============================
+
+References
+----------
+[1] Golub, Heath, Wahba (1979), Technometrics 21. [2] Morozov (1966). [3] Hansen, O'Leary (1993), SIAM J. Sci.
+Comput. 14. [4] Donoho, Johnstone (1994), Biometrika 81 (noise from the finest differences).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from invae.errors import InputError
+
+__all__ = [
+    "RULES",
+    "discrepancy",
+    "estimate_noise",
+    "gcv",
+    "gcv_score",
+    "l_curve",
+    "noise_std",
+    "oracle",
+    "validation",
+]
+
+
+def gcv_score(residual: np.ndarray, dof: np.ndarray, m: int) -> np.ndarray:
+    """m ||r||^2 / (m - dof)^2; infinite where nothing is left to predict with (dof >= m)."""
+    left = m - dof
+    return np.where(left > 1e-10 * m, m * residual**2 / np.maximum(left, 1e-10 * m) ** 2, np.inf)
+
+
+def gcv(residual: np.ndarray, dof: np.ndarray, m: int) -> np.ndarray:
+    """Index (N,) of the least generalised cross-validation score of tables (G, N)."""
+    return np.argmin(gcv_score(residual, dof, m), axis=0)
+
+
+def discrepancy(residual: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Index (N,) of the first residual that reaches ``target`` (N,), else of the least one."""
+    reached = residual <= target
+    return np.where(reached.any(axis=0), np.argmax(reached, axis=0), np.argmin(residual, axis=0))
+
+
+def l_curve(residual: np.ndarray, seminorm: np.ndarray) -> np.ndarray:
+    """Index (N,) of the corner of the L-curve: its point of greatest curvature in log-log coordinates.
+
+    The curve is taken at equal steps of its arc length, so that crowded candidates do not make corners.
+    """
+    G, N = residual.shape
+    if G < 5:
+        raise InputError(f"an L-curve needs at least 5 points, got {G}; allow more candidates or iterations")
+    tiny = np.finfo(np.float64).tiny
+    u, v = np.log(np.maximum(residual, tiny)), np.log(np.maximum(seminorm, tiny))
+    index = np.empty(N, int)
+    for column in range(N):
+        index[column] = _corner(u[:, column], v[:, column])
+    return index
+
+
+def oracle(error: np.ndarray) -> np.ndarray:
+    """Index (N,) of the least true error of each measurement."""
+    return np.argmin(error, axis=0)
+
+
+def validation(error: np.ndarray) -> int:
+    """The one index with the least mean error over all measurements."""
+    return int(np.argmin(error.mean(axis=1)))
+
+
+RULES = ("gcv", "discrepancy", "l_curve", "oracle", "validation")
+
+
+def noise_std(noise: Any, Y: np.ndarray, dimsd: tuple[int, ...]) -> np.ndarray:
+    """Noise standard deviation (N,) of each row of measurements (N, m).
+
+    ``noise`` is a number (absolute std), a noise model with ``std`` or ``relative``, or None to estimate
+    it. A relative level refers to the clean rows, whose power is the measured one less the noise's.
+    """
+    if noise is None:
+        return estimate_noise(Y, dimsd)
+    if np.isscalar(noise):
+        if not (np.isfinite(noise) and noise >= 0):
+            raise InputError(f"noise={noise}; a standard deviation is a finite number >= 0")
+        return np.full(len(Y), float(noise))
+    if getattr(noise, "relative", None) is not None:
+        rms = np.sqrt(np.mean(np.asarray(Y, np.float64) ** 2, axis=1))
+        return noise.relative * rms / math.sqrt(1 + noise.relative**2)
+    if getattr(noise, "std", None) is not None:
+        return np.full(len(Y), float(noise.std))
+    raise InputError(
+        f"noise={noise!r} tells no standard deviation; pass a number, GaussianNoise(...), "
+        "or None to estimate it"
+    )
+
+
+def estimate_noise(Y: np.ndarray, dimsd: tuple[int, ...]) -> np.ndarray:
+    """White noise's std (N,), from the median of the finest Daubechies details along the last axis."""
+    h = np.array([1 - math.sqrt(3), -(3 - math.sqrt(3)), 3 + math.sqrt(3), -(1 + math.sqrt(3))])
+    h /= np.linalg.norm(h)
+    size = dimsd[-1]
+    if size < 8:
+        raise InputError(
+            f"{size} values along the last axis are too few to estimate the noise; pass noise=std"
+        )
+    lines = np.asarray(Y, np.float64).reshape(len(Y), -1, size)
+    detail = sum(h[k] * lines[:, :, k : size - 3 + k] for k in range(4)).reshape(len(Y), -1)
+    # Lines that see nothing at all (exact zeros) tell nothing about the noise.
+    spread = np.empty(len(Y))
+    for i, row in enumerate(np.abs(detail)):
+        alive = row[row > 0]
+        spread[i] = np.median(alive) if alive.size else 0.0
+    return spread / 0.6744897501960817
+
+
+def _corner(u: np.ndarray, v: np.ndarray) -> int:
+    """Index of the greatest curvature of the polyline (u, v), travelled with the residual u falling."""
+    step = np.hypot(np.diff(u), np.diff(v))
+    t = np.concatenate([[0.0], np.cumsum(step)])
+    if t[-1] <= 0:
+        return 0
+    grid = np.linspace(0, t[-1], 4 * len(u))
+    keep = np.concatenate([[True], step > 0])
+    du, dv = (_smooth(np.interp(grid, t[keep], c[keep])) for c in (u, v))
+    u1, v1 = np.gradient(du, grid), np.gradient(dv, grid)
+    u2, v2 = np.gradient(u1, grid), np.gradient(v1, grid)
+    # Falling residual, rising seminorm: the corner turns to the right.
+    curvature = (v1 * -u2 + u1 * v2) / np.maximum((u1**2 + v1**2) ** 1.5, 1e-30)
+    inner = slice(2, -2)
+    best = grid[inner][np.argmax(-curvature[inner])]
+    return int(np.argmin(np.abs(t - best)))
+
+
+def _smooth(c: np.ndarray) -> np.ndarray:
+    width = max(3, len(c) // 20)
+    kernel = np.ones(width) / width
+    padded = np.pad(c, (width // 2, width - 1 - width // 2), mode="reflect", reflect_type="odd")
+    return np.convolve(padded, kernel, mode="valid")

@@ -1,0 +1,95 @@
+"""Methods that are a filter on the operator's singular values: every path of parameters costs one transform.
+
+With F = U diag(s) V^T, c = U^T y and gains f_i: x = V (f c / s), the squared residual is sum (1 - f_i)^2
+c_i^2 + ||y - U c||^2, the degrees of freedom are sum f_i. The gains come from `invae.linalg.filters`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from invae.classical.base import ClassicalMethod, forward
+from invae.errors import InputError
+from invae.linalg.factorise import thin_svd
+from invae.linalg.filters import inverse_factors
+
+__all__ = ["SingularBasis", "SpectralMethod", "singular_basis"]
+
+LARGEST = 8192
+
+
+class SingularBasis:
+    """Singular values ``s`` (q,) of an operator and the changes of basis that go with them."""
+
+    def __init__(self, s: np.ndarray, U: np.ndarray, Vt: np.ndarray) -> None:
+        self.s, self._U, self._Vt = s, U, Vt
+
+    def measurements(self, Y: np.ndarray) -> np.ndarray:
+        """c = U^T y of rows (N, m) -> (N, q)."""
+        return Y @ self._U
+
+    def signals(self, X: np.ndarray) -> np.ndarray:
+        """V^T x of rows (N, n) -> (N, q)."""
+        return X @ self._Vt.T
+
+    def synthesise(self, C: np.ndarray) -> np.ndarray:
+        """V c of rows (N, q) -> (N, n)."""
+        return C @ self._Vt
+
+
+def singular_basis(operator: Any) -> SingularBasis:
+    """Singular value decomposition of an operator, dense, through its smaller side.
+
+    Raises
+    ------
+    InputError
+        Both sides are so large that a dense factorisation is no sensible way.
+    """
+    m, n = operator.shape
+    if min(m, n) > LARGEST:
+        raise InputError(
+            f"an operator of shape ({m}, {n}) is too large to factorise (the smaller side may be {LARGEST}); "
+            "use an iterative method such as Cgls"
+        )
+    U, s, Vt = thin_svd(forward(operator, np.eye(n)).T)
+    return SingularBasis(s, U, Vt)
+
+
+class SpectralMethod(ClassicalMethod):
+    """Base: a subclass defines ``_gains(values)``, parameters (N, 1) -> gains (N, q), and ``_path(Y)``."""
+
+    def _prepare(self) -> None:
+        self.basis_ = singular_basis(self.operator)
+
+    def _gains(self, values: np.ndarray) -> np.ndarray:
+        raise NotImplementedError
+
+    def _solve(self, Y: np.ndarray, values: np.ndarray) -> np.ndarray:
+        gains = self._gains(np.asarray(values)[:, None])
+        c = self.basis_.measurements(Y)
+        return self.basis_.synthesise(inverse_factors(self.basis_.s, gains) * c)
+
+    def _table(
+        self, Y: np.ndarray, values: np.ndarray, truth: np.ndarray | None, dof: bool
+    ) -> dict[str, np.ndarray]:
+        s = self.basis_.s
+        c = self.basis_.measurements(np.asarray(Y, np.float64))
+        outside = np.maximum((np.asarray(Y, np.float64) ** 2).sum(1) - (c**2).sum(1), 0.0)
+        names = ["residual", "seminorm", "dof"] + (["error"] if truth is not None else [])
+        table = {name: np.empty(values.shape) for name in names}
+        if truth is not None:
+            t = self.basis_.signals(np.asarray(truth, np.float64))
+            power = (np.asarray(truth, np.float64) ** 2).sum(1)
+            unseen = np.maximum(power - (t**2).sum(1), 0.0)
+            size = np.sqrt(np.where(power > 0, power, 1.0))
+        for g, row in enumerate(values):
+            gains = self._gains(row[:, None])
+            x = inverse_factors(s, gains) * c
+            table["residual"][g] = np.sqrt((((1 - gains) * c) ** 2).sum(1) + outside)
+            table["seminorm"][g] = np.sqrt((x**2).sum(1))
+            table["dof"][g] = gains.sum(1)
+            if truth is not None:
+                table["error"][g] = np.sqrt(((x - t) ** 2).sum(1) + unseen) / size
+        return table

@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import numpy as np
+import pylops
+import pytest
+
+from invae.classical import FilteredBackprojection
+from invae.classical.fbp import WINDOWS, _angular_shares
+from invae.errors import InputError
+from invae.operators.radon import Radon
+
+
+def disc(size, radius):
+    grid = np.arange(4 * size) / 4 - size / 2 + 0.125
+    inside = (grid[:, None] ** 2 + grid[None, :] ** 2 <= radius**2).astype(float)
+    return inside.reshape(size, 4, size, 4).mean((1, 3))
+
+
+@pytest.fixture(scope="module")
+def scan():
+    F = Radon((64, 64), 120)
+    x = 3.0 * disc(64, 20)
+    return F, x, F.apply(x.reshape(1, -1))
+
+
+@pytest.mark.parametrize("window", WINDOWS)
+def test_a_disc_has_its_value_inside_and_nothing_outside(scan, window):
+    F, x, y = scan
+    estimate = FilteredBackprojection(F, window=window).fit().predict(y).reshape(64, 64)
+    assert estimate[disc(64, 16) == 1].mean() == pytest.approx(3.0, rel=0.01)
+    assert abs(estimate[disc(64, 24) == 0].mean()) < 0.03
+    assert np.linalg.norm(estimate - x) < 0.15 * np.linalg.norm(x)
+
+
+@pytest.mark.parametrize("spacing", [0.5, 2.0])
+def test_the_detector_spacing_does_not_change_the_value(spacing):
+    F = Radon((64, 64), 120, detector_spacing=spacing)
+    y = F.apply(3.0 * disc(64, 20).reshape(1, -1))
+    estimate = FilteredBackprojection(F).fit().predict(y).reshape(64, 64)
+    assert estimate[disc(64, 14) == 1].mean() == pytest.approx(3.0, rel=0.02)
+
+
+def test_views_over_a_full_turn_or_in_any_order_give_the_same_image(scan):
+    _, x, _ = scan
+    images = []
+    for angles in (
+        np.arange(60) * np.pi / 60,
+        np.random.default_rng(0).permutation(60) * np.pi / 60,
+        np.arange(120) * 2 * np.pi / 120,
+    ):
+        F = Radon((64, 64), angles=angles)
+        images.append(FilteredBackprojection(F).fit().predict(F.apply(x.reshape(1, -1))))
+    np.testing.assert_allclose(images[1], images[0], atol=1e-9)
+    np.testing.assert_allclose(images[2], images[0], atol=2e-2)
+
+
+def test_shares_add_up_to_what_is_seen():
+    assert _angular_shares(np.arange(7) * 0.1).sum() == pytest.approx(0.7)
+    assert _angular_shares(np.arange(30) * np.pi / 30).sum() == pytest.approx(np.pi)
+    assert _angular_shares(np.arange(60) * np.pi / 30).sum() == pytest.approx(np.pi)
+    assert _angular_shares(np.array([0.3])).sum() == pytest.approx(np.pi)
+
+
+def test_reconstruction_is_linear_and_batched(scan):
+    F, _, y = scan
+    rng = np.random.default_rng(0)
+    other = rng.standard_normal(y.shape)
+    method = FilteredBackprojection(F, parameter=0.7).fit()
+    both = method.predict(np.concatenate([y, other, 2 * y - other]))
+    np.testing.assert_allclose(both[2], 2 * both[0] - both[1], atol=1e-9)
+    np.testing.assert_allclose(method.predict(other)[0], both[1], atol=1e-9)
+    assert method.predict(y.astype(np.float32)).dtype == np.float32
+    assert method.predict(y.reshape(1, *F.dimsd)).shape == (1, 64, 64)
+
+
+def test_noise_asks_for_a_lower_cut_off():
+    F = Radon((32, 32), 40)
+    x = np.stack([v * disc(32, r).ravel() for v, r in ((1, 6), (2, 9), (1.5, 12))])
+    clean = F.apply(x)
+    rng = np.random.default_rng(0)
+    chosen = []
+    for level in (0.001, 0.3):
+        y = clean + level * clean.std() * rng.standard_normal(clean.shape)
+        chosen.append(FilteredBackprojection(F, parameter="validation").fit(x, y).parameter_)
+    assert 0.1 <= chosen[1] < chosen[0] <= 1.0
+
+
+def test_what_it_cannot_do_is_said():
+    with pytest.raises(InputError, match="no parallel-beam Radon operator"):
+        FilteredBackprojection(pylops.Identity(4)).fit()
+    with pytest.raises(InputError, match="use one of ramp"):
+        FilteredBackprojection(Radon((8, 8), 4), window="box").fit()
+    with pytest.raises(InputError, match="share of Nyquist"):
+        FilteredBackprojection(Radon((8, 8), 4), parameter=2.0).fit()
