@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from invae.data.files import atomic_path
 from invae.data.hdf5 import open_hdf5, read_dataset
 from invae.errors import FileError, FormatError, InputError
 
-__all__ = ["read_array", "split_inner_path", "write_array"]
+__all__ = ["find_dataset", "read_array", "split_inner_path", "write_array"]
 
 _HDF5_ENDINGS = {".h5", ".hdf5", ".hdf", ".nxs"}
 _TIFF_ENDINGS = {".tif", ".tiff"}
@@ -62,7 +63,8 @@ def read_array(path: str | os.PathLike[str]) -> np.ndarray:
         except ValueError as error:
             raise FormatError(f"{file.name}: damaged or not numeric .npy file ({error})") from error
     elif head.startswith(b"\x89HDF"):
-        array = _read_hdf5(file, inner)
+        with open_hdf5(file) as h5:
+            array = read_dataset(find_dataset(h5, file, inner), file.name)
     elif head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
         array = _read_tiff(file)
     else:
@@ -112,25 +114,29 @@ def _head(file: Path) -> bytes:
         return stream.read(8)
 
 
-def _read_hdf5(file: Path, inner: str | None) -> np.ndarray:
+def find_dataset(h5: Any, file: Path, inner: str | None) -> Any:
+    """The data set at ``inner``, or the only numeric one of an open HDF5 file.
+
+    Raises
+    ------
+    FormatError
+        There is none, or more than one to choose from.
+    """
     import h5py
 
-    with open_hdf5(file) as h5:
-        if inner is None:
-            found: list[str] = []
-            h5.visititems(lambda name, item: found.append(name) if _numeric(item) else None)
-            if len(found) != 1:
-                listed = ", ".join(found[:8]) + (", ..." if len(found) > 8 else "")
-                raise FormatError(
-                    f"{file.name} holds {len(found)} numeric data sets ({listed}); name {file.name}:/path"
-                )
-            inner = found[0]
-        item = h5.get(inner)
-        if not isinstance(item, h5py.Dataset):
+    if inner is None:
+        found: list[str] = []
+        h5.visititems(lambda name, item: found.append(name) if _numeric(item) else None)
+        if len(found) != 1:
+            listed = ", ".join(found[:8]) + (", ..." if len(found) > 8 else "")
             raise FormatError(
-                f"{file.name} has no data set {inner}; its root holds {', '.join(h5) or 'nothing'}"
+                f"{file.name} holds {len(found)} numeric data sets ({listed}); name {file.name}:/path"
             )
-        return read_dataset(item, file.name)
+        inner = found[0]
+    item = h5.get(inner)
+    if not isinstance(item, h5py.Dataset):
+        raise FormatError(f"{file.name} has no data set {inner}; its root holds {', '.join(h5) or 'nothing'}")
+    return item
 
 
 def _numeric(item: object) -> bool:
