@@ -36,6 +36,7 @@ CLASSES = {
     "Radon": "invae.operators.radon",
     "Blur": "invae.operators.blur",
     "Heat": "invae.operators.heat",
+    "Masked": "invae.operators.masked",
     "GaussianNoise": "invae.operators.noise",
     "PoissonNoise": "invae.operators.noise",
 }

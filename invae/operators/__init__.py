@@ -6,6 +6,7 @@ from invae.operators.base import Operator
 from invae.operators.blur import Blur
 from invae.operators.heat import Heat
 from invae.operators.kernels import gaussian_kernel, motion_kernel
+from invae.operators.masked import Masked
 from invae.operators.noise import GaussianNoise, PoissonNoise
 from invae.operators.radon import Radon
 from invae.operators.simulate import block_average, simulate
@@ -15,6 +16,7 @@ __all__ = [
     "Blur",
     "GaussianNoise",
     "Heat",
+    "Masked",
     "Operator",
     "PoissonNoise",
     "Radon",

@@ -28,8 +28,13 @@ __all__ = ["JosephProducts", "RayTable", "joseph_matrix", "ray_table"]
 class RayTable(NamedTuple):
     """Rays as steps through an image of shape (rows, cols).
 
-    lines : (R, 3) start and slope of the position across, and the length of a step. spans : (R, 3) first and
-    last (exclusive) step that touches the image; 1 where the steps are columns, 0 for rows.
+    Attributes
+    ----------
+    lines : ndarray of shape (R, 3)
+        Start and slope of the position across, and the length of a step.
+    spans : ndarray of shape (2, R, 2)
+        First and last (exclusive) step that touches the image: in spans[0] for rays whose steps are rows, in
+        spans[1] for rays whose steps are columns; (0, 0) where a ray is of the other kind.
     """
 
     lines: np.ndarray
@@ -50,15 +55,15 @@ def ray_table(rays: np.ndarray, shape: tuple[int, int]) -> RayTable:
     )
     length = np.hypot(dx, dy) / np.abs(main)
     steps, width = np.where(by_column, n_cols, n_rows), np.where(by_column, n_rows, n_cols)
-    # Only steps with -1 < start + slope k < width touch the image; a flat ray touches at every step or at
-    # none.
+    # Only steps with -1 < start + slope k < width touch the image; a level ray has all or none of them.
     level = np.abs(slope) < 1e-12
     safe = np.where(level, 1.0, slope)
     ends = np.sort(np.stack([(-1 - start) / safe, (width - start) / safe]), axis=0)
     first = np.where(level, 0, np.clip(np.floor(ends[0]), 0, steps))
     last = np.where(level, steps, np.clip(np.ceil(ends[1]) + 1, 0, steps))
-    spans = np.stack([first, np.maximum(first, last), by_column], axis=1).astype(np.int64)
-    return RayTable(np.stack([start, slope, length], axis=1), spans)
+    steps_touched = np.stack([first, np.maximum(first, last)], axis=1)
+    spans = np.stack([np.where(chosen[:, None], steps_touched, 0) for chosen in (~by_column, by_column)])
+    return RayTable(np.stack([start, slope, length], axis=1), spans.astype(np.int64))
 
 
 def joseph_matrix(table: RayTable, shape: tuple[int, int]) -> csr_array:
@@ -101,8 +106,8 @@ class JosephProducts:
         _flip(images, by_row.reshape(-1, len(images)))
         by_column[:] = by_row.transpose(1, 0, 2)
         rays[:] = 0
-        _gather(*self.table, self.per_view, 0, by_row, rays)
-        _gather(*self.table, self.per_view, 1, by_column, rays)
+        _gather(self.table.lines, self.table.spans[0], self.per_view, by_row, rays)
+        _gather(self.table.lines, self.table.spans[1], self.per_view, by_column, rays)
         _flip(rays, out)
 
     def adjoint(self, measurements: np.ndarray, out: np.ndarray) -> None:
@@ -110,8 +115,8 @@ class JosephProducts:
         by_row, by_column, rays = self._views(len(measurements))
         _flip(measurements, rays)
         by_row[:], by_column[:] = 0, 0
-        _scatter(*self.table, self.per_view, 0, rays, by_row)
-        _scatter(*self.table, self.per_view, 1, rays, by_column)
+        _scatter(self.table.lines, self.table.spans[0], self.per_view, rays, by_row)
+        _scatter(self.table.lines, self.table.spans[1], self.per_view, rays, by_column)
         by_row += by_column.transpose(1, 0, 2)
         _flip(by_row.reshape(-1, len(measurements)), out)
 
@@ -141,8 +146,9 @@ def _flip(array, out):
 def _row_sizes(lines, spans, n_rows, n_cols):
     sizes = np.zeros(len(lines) + 1, np.int64)
     for i in range(len(lines)):
-        width = n_rows if spans[i, 2] == 1 else n_cols
-        for k in range(spans[i, 0], spans[i, 1]):
+        kind = 1 if spans[1, i, 1] > 0 else 0
+        width = n_rows if kind == 1 else n_cols
+        for k in range(spans[kind, i, 0], spans[kind, i, 1]):
             p = math.floor(lines[i, 0] + lines[i, 1] * k)
             sizes[i + 1] += (0 <= p < width) + (0 <= p + 1 < width)
     return sizes
@@ -151,12 +157,11 @@ def _row_sizes(lines, spans, n_rows, n_cols):
 @njit(nogil=True, cache=True)
 def _fill(lines, spans, n_rows, n_cols, indptr, indices, data):
     for i in range(len(lines)):
-        if spans[i, 2] == 1:
-            width, step, stride = n_rows, 1, n_cols
-        else:
-            width, step, stride = n_cols, n_cols, 1
+        kind = 1 if spans[1, i, 1] > 0 else 0
+        width = n_rows if kind == 1 else n_cols
+        step, stride = (1, n_cols) if kind == 1 else (n_cols, 1)
         at = indptr[i]
-        for k in range(spans[i, 0], spans[i, 1]):
+        for k in range(spans[kind, i, 0], spans[kind, i, 1]):
             exact = lines[i, 0] + lines[i, 1] * k
             p = math.floor(exact)
             f = exact - p
@@ -174,12 +179,14 @@ def _fill(lines, spans, n_rows, n_cols, indptr, indices, data):
 # that image row and that view's measurements stay in the first-level cache. Loops over B are the vectorised
 # ones.
 @njit(nogil=True, cache=True)
-def _gather(lines, spans, per_view, kind, image, out):
+def _gather(lines, spans, per_view, image, out):
     steps, width, n_samples = image.shape
     for view in range(0, len(lines), per_view):
+        if spans[view : view + per_view, 1].max() == 0:
+            continue
         for k in range(steps):
             for i in range(view, view + per_view):
-                if spans[i, 2] != kind or k < spans[i, 0] or k >= spans[i, 1]:
+                if k < spans[i, 0] or k >= spans[i, 1]:
                     continue
                 exact = lines[i, 0] + lines[i, 1] * k
                 p = math.floor(exact)
@@ -198,12 +205,14 @@ def _gather(lines, spans, per_view, kind, image, out):
 
 
 @njit(nogil=True, cache=True)
-def _scatter(lines, spans, per_view, kind, rays, image):
+def _scatter(lines, spans, per_view, rays, image):
     steps, width, n_samples = image.shape
     for view in range(0, len(lines), per_view):
+        if spans[view : view + per_view, 1].max() == 0:
+            continue
         for k in range(steps):
             for i in range(view, view + per_view):
-                if spans[i, 2] != kind or k < spans[i, 0] or k >= spans[i, 1]:
+                if k < spans[i, 0] or k >= spans[i, 1]:
                     continue
                 exact = lines[i, 0] + lines[i, 1] * k
                 p = math.floor(exact)

@@ -12,6 +12,7 @@ from invae.linalg.samples import as_float
 from invae.operators.base import Operator
 from invae.operators.blur import Blur
 from invae.operators.heat import Heat
+from invae.operators.masked import Masked
 from invae.operators.radon import Radon
 
 __all__ = ["block_average", "simulate"]
@@ -30,7 +31,7 @@ def simulate(operator: Operator, fine_signals: np.ndarray, factor: int = 2) -> n
 
     Parameters
     ----------
-    operator : Radon, Blur or Heat
+    operator : Radon, Blur or Heat, also Masked
         The model of the inversion, for signals of shape `dims`.
     fine_signals : array_like of shape (N, *fine_dims) or (N, prod(fine_dims))
         Signals on the fine grid, fine_dims = factor * dims; `block_average` gives the coarse truth.
@@ -106,6 +107,12 @@ def _(operator: Radon, factor: int):
         return rows.reshape(len(rows), operator.shape[0], SUB_RAYS).mean(axis=2) / rows.dtype.type(factor)
 
     return fine, reduce
+
+
+@_finer.register
+def _(operator: Masked, factor: int):
+    fine, reduce = _finer(operator.operator, factor)
+    return fine, lambda rows: operator.take(reduce(rows))
 
 
 @_finer.register

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from invae.operators import Blur, Heat, Radon, gaussian_kernel, motion_kernel
+from invae.operators import Blur, Heat, Masked, Radon, gaussian_kernel, motion_kernel
 
 _rng = np.random.default_rng(7)
 _lopsided = _rng.random((5, 4))
@@ -36,6 +36,9 @@ OPERATORS = {
     "blur-wide-periodic": Blur((5, 4), kernel=_rng.random((13, 14)), boundary="periodic"),
     "blur-1d": Blur(13, 2.0),
     "blur-1d-lopsided": Blur(13, kernel=_rng.random(4)),
+    "radon-dead-bins": Masked(Radon(16, 7), np.arange(23) % 5 > 0),
+    "radon-lost-views": Masked(Radon(16, 7), np.arange(7)[:, None] % 3 > 0),
+    "blur-inpainted": Masked(Blur((12, 9), 1.5), _rng.random((12, 9)) > 0.3),
     "heat-1d": Heat(20, 5.0),
     "heat-2d": Heat((9, 8), 3.0, 0.5, spacing=0.7),
     "heat-1d-varying": Heat(20, 5.0, _rng.uniform(0.01, 1, 20)),

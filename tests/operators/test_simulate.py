@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from invae.errors import InputError
-from invae.operators import Blur, Heat, Radon, block_average, motion_kernel, simulate
+from invae.operators import Blur, Heat, Masked, Radon, block_average, motion_kernel, simulate
 
 COARSE = {
     "radon": Radon(24, 10, detector_offset=0.4),
     "radon-fan": Radon(24, 10, geometry="fan", source_distance=40, detector_distance=20),
+    "radon-dead-bins": Masked(Radon(24, 10), np.arange(34) % 7 > 0),
     "blur-sigma": Blur((24, 24), 1.5),
     "blur-kernel": Blur((24, 24), kernel=motion_kernel(5, 0.5)),
     "heat": Heat((24, 24), 3.0),
