@@ -31,7 +31,9 @@ class Operator(pylops.LinearOperator):
     """
 
     def __init__(self, dims: tuple[int, ...], dimsd: tuple[int, ...]) -> None:
-        super().__init__(dtype=np.dtype(np.float64), dims=dims, dimsd=dimsd)
+        # A flat measurement of a shaped signal is ambiguous to pylops (`F.H @ y`): products then stay flat.
+        forceflat = True if (len(dims) == 1) != (len(dimsd) == 1) else None
+        super().__init__(dtype=np.dtype(np.float64), dims=dims, dimsd=dimsd, forceflat=forceflat)
 
     def apply(self, rows: np.ndarray) -> np.ndarray:
         """Measurements of a batch: (N, n) -> (N, m), or (N, *dims) -> (N, *dimsd).

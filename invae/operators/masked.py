@@ -22,7 +22,7 @@ class Masked(Operator):
         The complete one, F_0.
     keep : array_like of bool
         True where the measurement is usable; any shape that broadcasts to `operator.dimsd`: for `Radon`,
-        (n_detectors,) for dead bins, (n_angles, 1) for lost views, (n_angles, n_detectors) for single entries.
+        (n_detectors,) for dead bins, (n_angles, 1) for lost views, (n_angles, n_detectors) for any entries.
 
     Attributes
     ----------
@@ -68,7 +68,7 @@ class Masked(Operator):
         return measurements.reshape(len(measurements), self.keep.size)[:, self._index]
 
     def fill(self, rows: np.ndarray, value: float = 0.0) -> np.ndarray:
-        """Complete measurements (N, *operator.dimsd) from kept entries (N, k), `value` where one is missing."""
+        """Complete measurements (N, *operator.dimsd) from kept entries (N, k); `value` fills the gaps."""
         rows = as_float(rows)
         full = np.full((len(rows), self.keep.size), value, rows.dtype)
         full[:, self._index] = rows
