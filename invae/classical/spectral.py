@@ -13,15 +13,15 @@ import numpy as np
 from invae.classical.base import ClassicalMethod, forward
 from invae.errors import InputError
 from invae.linalg.factorise import thin_svd
-from invae.linalg.filters import inverse_factors
+from invae.linalg.filters import inverse_factors, numerical_rank
 
-__all__ = ["SingularBasis", "SpectralMethod", "singular_basis"]
+__all__ = ["SingularBasis", "SpectralMethod", "TransformBasis", "singular_basis"]
 
 LARGEST = 8192
 
 
 class SingularBasis:
-    """Singular values ``s`` (q,) of an operator and the changes of basis that go with them."""
+    """Singular values ``s`` (q,), largest first, and the changes of basis that go with them."""
 
     def __init__(self, s: np.ndarray, U: np.ndarray, Vt: np.ndarray) -> None:
         self.s, self._U, self._Vt = s, U, Vt
@@ -39,14 +39,71 @@ class SingularBasis:
         return C @ self._Vt
 
 
-def singular_basis(operator: Any) -> SingularBasis:
-    """Singular value decomposition of an operator, dense, through its smaller side.
+class TransformBasis:
+    """The same for an operator that a fast transform diagonalises; nothing dense is formed.
+
+    An eigenvalue v = |v| e^{i phi} has the singular value |v|; its phase moves into U. Under the Fourier
+    transform a wave k and its mirror image -k give two real directions, sqrt(2) times real and imaginary
+    part.
+    """
+
+    def __init__(self, spectrum: Any) -> None:
+        self._spectrum = spectrum
+        values = spectrum.values.ravel()
+        size = np.abs(values)
+        self._phase = np.divide(values, size, out=np.ones_like(values), where=size > 0)
+        self._complex = spectrum.transform == "fft"
+        index = np.arange(size.size)
+        if self._complex:
+            grid = np.meshgrid(*(-np.arange(k) % k for k in spectrum.values.shape), indexing="ij")
+            mirror = np.ravel_multi_index(grid, spectrum.values.shape).ravel()
+            self._real, self._imaginary = index[index <= mirror], index[index < mirror]
+            self._mirror = mirror[self._imaginary]
+            self._weight = np.where(mirror[self._real] == self._real, 1.0, np.sqrt(2.0))
+            size = np.concatenate([size[self._real], size[self._imaginary]])
+        order = np.argsort(-size, kind="stable")
+        self._order = order[: numerical_rank(size[order], len(size))]
+        self.s = size[self._order]
+
+    def measurements(self, Y: np.ndarray) -> np.ndarray:
+        """c = U^T y of rows (N, m) -> (N, q)."""
+        return self._directions(self._spectrum.analyse(Y) * self._phase.conj())
+
+    def signals(self, X: np.ndarray) -> np.ndarray:
+        """V^T x of rows (N, n) -> (N, q)."""
+        return self._directions(self._spectrum.analyse(X))
+
+    def synthesise(self, C: np.ndarray) -> np.ndarray:
+        """V c of rows (N, q) -> (N, n)."""
+        full = np.zeros((len(C), self._phase.size), C.dtype)
+        full[:, self._order] = C
+        if not self._complex:
+            return self._spectrum.synthesise(full)
+        Z = np.zeros(full.shape, np.result_type(C.dtype, np.complex64))
+        count = len(self._real)
+        Z[:, self._real] = full[:, :count] / self._weight
+        Z[:, self._imaginary] += 1j * full[:, count:] / np.sqrt(2.0)
+        Z[:, self._mirror] = Z[:, self._imaginary].conj()
+        return self._spectrum.synthesise(Z)
+
+    def _directions(self, Z: np.ndarray) -> np.ndarray:
+        if self._complex:
+            real = Z[:, self._real].real * self._weight
+            Z = np.concatenate([real, np.sqrt(2.0) * Z[:, self._imaginary].imag], axis=1)
+        return Z[:, self._order]
+
+
+def singular_basis(operator: Any) -> SingularBasis | TransformBasis:
+    """The operator's own fast diagonalisation where it has one, else a dense singular value decomposition.
 
     Raises
     ------
     InputError
         Both sides are so large that a dense factorisation is no sensible way.
     """
+    spectrum = getattr(operator, "spectrum", None)
+    if spectrum is not None:
+        return TransformBasis(spectrum)
     m, n = operator.shape
     if min(m, n) > LARGEST:
         raise InputError(
