@@ -40,12 +40,13 @@ def encode_group(
     with_sigma = bound.kind == "sigma" and sigma is not None
     out.byte(int(with_sigma))
     worst = 0.0
+    s: np.ndarray | None
+    m: np.ndarray | None
     classes = _classes([(a.dtype.str, a.shape) for a in items])
     _write_classes(out, classes, len(items))
     for members in classes:
         stack = _stack([items[k] for k in members])
-        s: np.ndarray | None = None
-        m: np.ndarray | None = None
+        s = m = None
         limit = bound
         if with_sigma and sigma is not None:
             data, ratio = encode_field(_stack([np.asarray(sigma[k]) for k in members]), sigma_bound)
@@ -95,7 +96,7 @@ def _encode_records(records: list[Any], bound: Bound, sigma_bound: Bound) -> tup
     for members in classes:
         arrays = {key: _stack([parts[k][0][key] for k in members]) for key, _, _ in signatures[members[0]]}
         values_key = VALUES[parts[members[0]][1]["kind"]]
-        sigma = None
+        sigma: np.ndarray | None = None
         for key in _order(list(arrays)):
             if key == values_key:
                 s = sigma if bound.kind == "sigma" else None
