@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from invae.cli import compression, evaluation, information, reconstruction
+from invae.cli import compression, datasets, evaluation, information, reconstruction, simulation
 from invae.cli.console import say
 from invae.errors import InvaeError
 
@@ -31,6 +31,8 @@ app = typer.Typer(
 for group in (information, reconstruction, compression, evaluation):
     for verb in group.VERBS:
         app.command()(verb)
+app.add_typer(simulation.app)
+app.add_typer(datasets.app)
 
 
 @app.callback(invoke_without_command=True)

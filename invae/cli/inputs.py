@@ -13,11 +13,16 @@ __all__ = ["kind_of", "load_data", "load_inputs"]
 
 ARRAY_HEADS = (b"\x93NUMPY",)
 HDF5_HEAD = b"\x89HDF\r\n\x1a\n"
+_KINDS = {
+    "invae-model": "model",
+    "invae-simulated-curves": "simulated curves",
+    "invae-simulated-frames": "simulated frames",
+}
 TIFF_HEADS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 
 def kind_of(path: str | Path) -> str:
-    """``"archive"``, ``"model"``, ``"array"`` or ``"data"``, by content."""
+    """What a file is, by content: archive, model, simulated curves or frames, array, or (other) data."""
     from invae.data.arrays import split_inner_path
 
     file, _ = split_inner_path(path)
@@ -34,9 +39,7 @@ def kind_of(path: str | Path) -> str:
         return "archive"
     if head.startswith(ARRAY_HEADS):
         return "array"
-    if head == HDF5_HEAD and _is_model(file):
-        return "model"
-    return "data"
+    return _KINDS.get(_hdf5_format(file), "data") if head == HDF5_HEAD else "data"
 
 
 def load_data(path: str | Path, q_unit: str | None = None) -> list[Any] | np.ndarray:
@@ -46,6 +49,11 @@ def load_data(path: str | Path, q_unit: str | None = None) -> list[Any] | np.nda
     kind = kind_of(path)
     if kind == "array":
         return read_array(path)
+    if kind in ("simulated curves", "simulated frames"):
+        from invae.data.simulated import SimulatedCurves, SimulatedFrames
+
+        simulated = SimulatedCurves if kind == "simulated curves" else SimulatedFrames
+        return simulated.read(path).records()
     if kind != "data":
         raise FormatError(f"{path} is an invae {kind}, expected measured data")
     try:
@@ -90,14 +98,14 @@ def load_inputs(paths: list[Path], q_unit: str | None = None) -> tuple[Any, int]
     return named, size
 
 
-def _is_model(file: Path) -> bool:
+def _hdf5_format(file: Path) -> str:
     import h5py
 
     try:
         with h5py.File(file, "r") as h5:
-            return h5.attrs.get("format") == "invae-model"
+            return str(h5.attrs.get("format", ""))
     except OSError:
-        return False
+        return ""
 
 
 def _may_be_array(path: str | Path) -> bool:

@@ -14,8 +14,6 @@ from invae.errors import InputError, ModelError
 
 __all__ = ["VERBS", "fit", "reconstruct"]
 
-BATCH_VALUES = 2**24
-
 
 class OperatorName(StrEnum):
     """Forward operators that the command line can build."""
@@ -96,7 +94,9 @@ def reconstruct(
     force: Annotated[bool, typer.Option("--force", help="Overwrite the outputs.")] = False,
 ) -> None:
     """Reconstruct signals from measurements with a fitted model."""
-    from invae.data import read_array, write_array
+    from invae.data import write_array
+    from invae.data.batches import identity
+    from invae.interop.files import reconstruct_file
     from invae.persistence import load
 
     std_output = output.with_name(f"{output.stem}_std{output.suffix}")
@@ -105,21 +105,31 @@ def reconstruct(
     reconstructor = load(model)
     if not hasattr(reconstructor, "predict"):
         raise ModelError(f"{model} holds a {type(reconstructor).__name__}, which cannot reconstruct")
-    y = read_array(measurements)
-    single = tuple(y.shape) == tuple(reconstructor.shape_y_)
-    y = y[None] if single else y
-    step = max(1, BATCH_VALUES // max(1, int(np.prod(y.shape[1:]))))
-    parts = []
-    with progress("reconstructing") as update:
-        for start in range(0, len(y), step):
-            parts.append(reconstructor.predict(np.asarray(y[start : start + step])))
-            update(min(start + step, len(y)), len(y))
-    x_hat = np.concatenate(parts) if parts else reconstructor.predict(y)
-    write_array(output, x_hat[0] if single else x_hat, overwrite=force)
+    if std and not hasattr(reconstructor, "std_"):
+        raise ModelError(f"{model} holds a {type(reconstructor).__name__}, which knows no standard deviation")
+    done = 0
+
+    def note(finished: int, total: int) -> None:
+        nonlocal done
+        done = finished
+        update(finished, total)
+
+    try:
+        with progress("reconstructing") as update:
+            shape = reconstruct_file(
+                reconstructor,
+                measurements,
+                output,
+                job={"model": identity(model)},
+                overwrite=force,
+                progress=note,
+            )
+    except KeyboardInterrupt:
+        say(f"interrupted after {plural(done, 'row')}; the same command continues from there")
+        raise typer.Exit(130) from None
     if std:
-        _, spread = reconstructor.predict(np.asarray(y[:1]), return_std=True)
-        write_array(std_output, spread[0], overwrite=force)
-    say(f"{output}: {plural(len(y), 'signal')} of shape {' x '.join(map(str, x_hat.shape[1:]))}")
+        write_array(std_output, reconstructor.std_.reshape(reconstructor.shape_x_), overwrite=force)
+    say(f"{output}: {' x '.join(map(str, shape))}")
 
 
 def _operator(

@@ -35,7 +35,7 @@ def test_fit_then_reconstruct(problem, tmp_path, run):
     assert facts["samples"] == 100 and facts["rank"] >= 1
     status, stdout, stderr = run("reconstruct", folder / "test.npy", "--with", model, "-o", out, "--std")
     assert (status, stdout) == (0, "")
-    assert "40 signals of shape 12 x 12" in stderr
+    assert "40 x 12 x 12" in stderr
     x_hat = np.load(out)
     assert x_hat.shape == truth.shape
     assert np.linalg.norm(x_hat - truth) < 0.1 * np.linalg.norm(truth)
@@ -144,3 +144,54 @@ def test_measurements_that_do_not_fit_the_model(problem, tmp_path, run):
         "reconstruct", tmp_path / "nan.npy", "--with", tmp_path / "nan.npy", "-o", tmp_path / "x.npy"
     )
     assert status == 1 and "model" in stderr
+
+
+def test_an_interrupted_reconstruction_continues(problem, tmp_path, run, monkeypatch):
+    from invae.autoencoders import BayesRiskReconstructor
+    from invae.interop import files
+
+    folder, _ = problem
+    model, out = tmp_path / "model.h5", tmp_path / "x.npy"
+    run("fit", folder / "train.npy", "-o", model, "--operator", "radon", "--angles", 20, "--noise", 0.02)
+    whole = invae.load(model).predict(np.load(folder / "test.npy"))
+    monkeypatch.setattr(files, "BATCH_VALUES", 20 * 17 * 10)
+    predict, calls = BayesRiskReconstructor.predict, []
+
+    def interrupted(self, measurements, **options):
+        calls.append(len(measurements))
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return predict(self, measurements, **options)
+
+    monkeypatch.setattr(BayesRiskReconstructor, "predict", interrupted)
+    command = ("reconstruct", folder / "test.npy", "--with", model, "-o", out)
+    status, stdout, stderr = run(*command)
+    assert status == 130 and "interrupted after 20 rows" in stderr and stdout == ""
+    assert not out.exists() and (tmp_path / "x.npy.part").exists()
+    monkeypatch.setattr(BayesRiskReconstructor, "predict", predict)
+    status, _, stderr = run(*command)
+    assert status == 0, stderr
+    np.testing.assert_allclose(np.load(out), whole)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["model.h5", "x.npy"]
+
+
+def test_an_unfinished_output_of_another_model_is_not_mixed_in(problem, tmp_path, run, monkeypatch):
+    from invae.interop import files
+
+    monkeypatch.setattr(files, "BATCH_VALUES", 20 * 17 * 10)
+    folder, _ = problem
+    out = tmp_path / "x.npy"
+    for name, rank in (("a.h5", 5), ("b.h5", 9)):
+        arguments = ("--operator", "radon", "--angles", 20, "--noise", 0.02, "--rank", rank)
+        assert run("fit", folder / "train.npy", "-o", tmp_path / name, *arguments)[0] == 0
+    spoilt = np.load(folder / "test.npy")
+    spoilt[30, 1, 1] = np.inf
+    np.save(tmp_path / "y.npy", spoilt)
+    status, _, stderr = run("reconstruct", tmp_path / "y.npy", "--with", tmp_path / "a.h5", "-o", out)
+    assert status == 1 and "row 30" in stderr and not out.exists()
+    np.save(tmp_path / "y.npy", np.load(folder / "test.npy"))
+    status, _, stderr = run("reconstruct", tmp_path / "y.npy", "--with", tmp_path / "b.h5", "-o", out)
+    assert status == 1 and "unfinished output of another job" in stderr
+    assert run("reconstruct", tmp_path / "y.npy", "--with", tmp_path / "b.h5", "-o", out, "--force")[0] == 0
+    expected = invae.load(tmp_path / "b.h5").predict(np.load(folder / "test.npy"))
+    np.testing.assert_allclose(np.load(out), expected)
