@@ -11,9 +11,9 @@ sent through the operator, from pairs, or from a known Gaussian prior.
 from __future__ import annotations
 
 import copy
-import logging
 import math
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,21 +21,29 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from invae.autoencoders.doors import DOORS, Fit, apply_rows, from_factors, from_pairs, operator_dims
-from invae.autoencoders.noise import noise_variance
-from invae.autoencoders.validation import split, validated_risk_curve
+from invae.autoencoders.batches import is_stream, row_batches, shape_of
+from invae.autoencoders.calibration import Calibration
+from invae.autoencoders.doors import DOORS, apply_rows, operator_dims
+from invae.autoencoders.learning import (
+    Learnt,
+    Settings,
+    learn_pairs,
+    learn_prior,
+    learn_signals,
+    learn_stream,
+)
+from invae.autoencoders.noise import estimate_noise, noise_variance
+from invae.autoencoders.uncertainty import UncertaintyMixin
 from invae.errors import InputError, ModelError
 from invae.linalg.priors import GaussianPrior
-from invae.linalg.reduced_rank import ReducedRank
+from invae.linalg.reduced_rank import Product, ReducedRank
 from invae.linalg.samples import as_rows, from_rows
+from invae.linalg.shrinkage import SHRINKAGES
 from invae.linalg.whitening import Whitening
 from invae.persistence import save as save_model
 
 __all__ = ["BayesRiskReconstructor"]
 
-logger = logging.getLogger(__name__)
-
-PARAMETERS = ("operator", "noise", "rank", "prior", "door", "validation", "rng")
 FITTED = (
     "shape_x_",
     "shape_y_",
@@ -50,32 +58,43 @@ FITTED = (
     "noise_std_",
     "std_",
     "door_",
+    "prior_",
     "_mean_clean",
     "_rms_clean",
     "_tau",
+    "_offset",
+    "_examples",
 )
+NEGLIGIBLE = 1e-3  # share of the risk that a very large model may lose by dropping its last directions
 
 
-class BayesRiskReconstructor(TransformerMixin, BaseEstimator):
+class BayesRiskReconstructor(UncertaintyMixin, TransformerMixin, BaseEstimator):
     """Best affine map of rank r from measurements to signals, with its exact risk and posterior deviation.
 
     Parameters
     ----------
     operator : LinearOperator, ndarray or sparse matrix of shape (m, n), optional
         Forward operator F. None with measurements: only the pairs speak. None without: F = I.
-    noise : noise model, float or ndarray of shape (m,), optional
+    noise : noise model, float, ndarray of shape (m,) or "auto", optional
         Noise that is *added* to the measurements of the fit, in their units; a number is a standard
-        deviation, a relative one is resolved against the clean measurements. Leave None when measured pairs
-        hold it already.
+        deviation, a relative one is resolved against the clean measurements. Leave None when measured
+        pairs hold it already. "auto" estimates the level of each measurement when it is reconstructed.
     rank : int or {"auto", "full"}, default "auto"
-        Largest rank of the map. "auto" takes the rank of least risk on held-out signals; for a known prior
-        the risk falls with every rank, so that it is the numerical rank, as is "full".
+        Largest rank of the map. "auto" takes the rank of least risk on held-out signals; where the covariance
+        is known or shrunk the risk falls with every rank, and that is the numerical rank, as is "full".
     prior : GaussianPrior, optional
         Known distribution of the signals; then ``fit()`` needs no data.
-    door : {"auto", "samples", "measurements", "unknowns"}, default "auto"
+    shrinkage : {"auto", None, "ledoit-wolf", "ppca", "kernel"}, default "auto"
+        How the sample covariance is completed; see `GaussianPrior.from_samples`. "auto" takes the kernel
+        when there are fewer samples than unknowns and an operator, else None.
+    augment : {None, "flips", "d4"}
+        Symmetry of the signals' distribution, used to multiply the samples.
+    door : {"auto", "samples", "measurements", "unknowns", "prior"}, default "auto"
         Which space the factorisation is done in; "auto" takes the smallest.
     validation : float, default 0.1
-        Fraction of the samples that chooses the rank, before all samples are used.
+        Fraction of the samples that chooses rank and shrinkage, before all samples are used.
+    tolerance : float, default 0
+        "auto" takes the smallest rank whose risk is at most (1 + tolerance) times the least.
     rng : int, Generator or None, default 0
         Draws the validation samples.
 
@@ -96,6 +115,10 @@ class BayesRiskReconstructor(TransformerMixin, BaseEstimator):
     std_ : ndarray of shape (n,)
         Posterior standard deviation of each entry of the signal.
     door_ : str
+    prior_ : GaussianPrior or None
+        Known or shrunk prior of the signals.
+    calibration_ : Calibration or None
+        Set by `calibrate`.
 
     Raises
     ------
@@ -125,100 +148,117 @@ class BayesRiskReconstructor(TransformerMixin, BaseEstimator):
         noise: Any = None,
         rank: int | str = "auto",
         prior: GaussianPrior | None = None,
+        shrinkage: str | None = "auto",
+        augment: str | None = None,
         door: str = "auto",
         validation: float = 0.1,
+        tolerance: float = 0.0,
         rng: int | np.random.Generator | None = 0,
     ) -> None:
         self.operator = operator
         self.noise = noise
         self.rank = rank
         self.prior = prior
+        self.shrinkage = shrinkage
+        self.augment = augment
         self.door = door
         self.validation = validation
+        self.tolerance = tolerance
         self.rng = rng
 
-    def fit(
-        self, signals: np.ndarray | None = None, measurements: np.ndarray | None = None
-    ) -> BayesRiskReconstructor:
+    def fit(self, signals: Any = None, measurements: Any = None) -> BayesRiskReconstructor:
         """Find the map.
 
         Parameters
         ----------
-        signals : ndarray of shape (N, n) or (N, *shape), optional
-            Examples; none when the prior is known.
-        measurements : ndarray of shape (N, m) or (N, *shape), optional
-            Their measurements; none when the operator makes them.
+        signals : array of shape (N, n) or (N, *shape), or iterator, optional
+            Examples; none when the prior is known. Arrays on disk (memory maps, HDF5 data sets) of more
+            than 1 GiB, and iterators over arrays or (signals, measurements) tuples, are read in batches,
+            once.
+        measurements : array of shape (N, m) or (N, *shape), optional
+            Their measurements; none when the operator makes them. With an operator as well, the residuals
+            show its model error, which joins the noise.
         """
-        if self.door != "auto" and self.door not in DOORS:
-            raise InputError(f"door={self.door!r} is unknown; choose auto, {', '.join(DOORS)}")
-        self.validated_risk_curve_ = None
+        self._check_parameters()
+        settings = Settings(
+            self.operator,
+            self.noise,
+            self.door,
+            self.shrinkage,
+            self.augment,
+            self.validation,
+            self.tolerance,
+            self.rank == "auto",
+            np.random.default_rng(self.rng),
+        )
+        dims, dimsd = (None, None) if self.operator is None else operator_dims(self.operator)
         if signals is None:
             if self.prior is None:
                 raise InputError("nothing to fit to: pass signals, or give the reconstructor a prior")
-            self._fit_prior()
+            if dims is not None and math.prod(dims) != self.prior.size:
+                raise InputError(
+                    f"the prior is for signals of shape {self.prior.shape_}, the operator wants {dims}"
+                )
+            self.shape_x_, self.shape_y_ = self.prior.shape_, dimsd or self.prior.shape_
+            learnt = learn_prior(self.prior, settings)
         elif self.prior is not None:
             raise InputError(
                 "both a prior and signals were given; fit() without signals, or leave the prior out"
             )
+        elif is_stream(signals):
+            signals, shape = shape_of(signals)
+            self.shape_x_, self.shape_y_ = dims or shape, dimsd
+            learnt = learn_stream(self._stream(signals, measurements), settings)
         else:
-            self._fit_samples(signals, measurements)
+            signals = np.asarray(signals)
+            self.shape_x_ = dims or tuple(signals.shape[1:])
+            X, _ = as_rows(signals, self.shape_x_, "signals")
+            if measurements is None:
+                self.shape_y_ = dimsd or self.shape_x_
+                learnt = learn_signals(X, self.shape_x_, settings)
+            else:
+                measurements = np.asarray(measurements)
+                self.shape_y_ = dimsd or tuple(measurements.shape[1:])
+                Y, _ = as_rows(measurements, self.shape_y_, "measurements")
+                if len(X) != len(Y):
+                    raise InputError(
+                        f"{len(X)} signals and {len(Y)} measurements are no pairs; pass as many of each"
+                    )
+                learnt = learn_pairs(X, Y, self.shape_x_, settings)
+        self._keep(learnt)
         return self
 
-    def _fit_prior(self) -> None:
-        prior = self.prior
-        dims, dimsd = (prior.shape_, prior.shape_) if self.operator is None else operator_dims(self.operator)
-        if math.prod(dims) != prior.size:
-            raise InputError(f"the prior is for signals of shape {prior.shape_}, the operator wants {dims}")
-        self.shape_x_, self.shape_y_ = prior.shape_, dimsd
-        mean_y = apply_rows(self.operator, prior.mean[None])[0]
-        B = np.ascontiguousarray(prior.factor().T)
-        G = apply_rows(self.operator, B)
-        whitening = self._whitening(mean_y, np.sqrt(mean_y**2 + np.einsum("ij,ij->j", G, G)))
-        self._finish(from_factors(B, G, prior.mean, mean_y, whitening), whitening, None)
-
-    def _fit_samples(self, signals: np.ndarray, measurements: np.ndarray | None) -> None:
-        X, Y = self._pairs(signals, measurements)
-        operator = self.operator if measurements is None else None
-        whitening = self._whitening(Y.mean(axis=0, dtype=np.float64), _rms(Y))
-        rank = None
-        if self.rank == "auto":
-            train, held = split(len(X), self.validation, self.rng)
-            if len(held):
-                fit = from_pairs(X[train], Y[train], whitening, operator, self.door)
-                found = fit.core.solve(whitening.scale)
-                curve = validated_risk_curve(fit, found, X[held], Y[held], whitening.variances)
-                rank = min(max(1, int(curve.argmin())), len(curve) - 1)
-                self.validated_risk_curve_ = curve
-                logger.info(
-                    "rank %d of %d has the least validated risk, %.4g", rank, len(curve) - 1, curve[rank]
-                )
-        self._finish(from_pairs(X, Y, whitening, operator, self.door), whitening, rank)
-
-    def _pairs(self, signals: np.ndarray, measurements: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-        dims, dimsd = (None, None) if self.operator is None else operator_dims(self.operator)
-        self.shape_x_ = tuple(np.shape(signals)[1:]) if dims is None else dims
-        X, _ = as_rows(signals, self.shape_x_, "signals")
-        if measurements is None:
-            self.shape_y_ = self.shape_x_ if dimsd is None else dimsd
-            return X, apply_rows(self.operator, X)
-        self.shape_y_ = tuple(np.shape(measurements)[1:]) if dimsd is None else dimsd
-        Y, _ = as_rows(measurements, self.shape_y_, "measurements")
-        if len(X) != len(Y):
-            raise InputError(f"{len(X)} signals and {len(Y)} measurements are no pairs; pass as many of each")
-        return X, Y
-
-    def _whitening(self, mean_y: np.ndarray, rms_y: np.ndarray) -> Whitening:
-        self._mean_clean, self._rms_clean = mean_y, rms_y
-        return Whitening(noise_variance(self.noise, mean_y, rms_y))
-
-    def _finish(self, fit: Fit, whitening: Whitening, rank: int | None) -> None:
-        self.mean_x_, self.mean_y_, self.door_ = fit.mean_x, fit.mean_y, fit.door
-        self._core, self._tau = fit.core, whitening.scale
-        if not isinstance(self.rank, str):
-            rank = self._checked_rank(self.rank)
-        elif self.rank not in ("auto", "full"):
+    def _check_parameters(self) -> None:
+        if self.door != "auto" and self.door not in DOORS:
+            raise InputError(f"door={self.door!r} is unknown; choose auto, {', '.join(DOORS)}")
+        if self.shrinkage not in ("auto", None, *SHRINKAGES):
+            raise InputError(
+                f"shrinkage={self.shrinkage!r} is unknown; choose auto, None, {', '.join(SHRINKAGES)}"
+            )
+        if isinstance(self.rank, str) and self.rank not in ("auto", "full"):
             raise InputError(f'rank={self.rank!r} is neither a number nor "auto" or "full"')
-        self._set_map(rank)
+        if not 0 <= self.validation < 1 or not self.tolerance >= 0:
+            raise InputError(
+                f"validation={self.validation} must be in [0, 1) and tolerance={self.tolerance} must be >= 0"
+            )
+
+    def _stream(self, signals: Any, measurements: Any) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        for X, Y in row_batches(signals, measurements, self.shape_x_, self.shape_y_):
+            if Y is None:
+                self.shape_y_ = self.shape_y_ or self.shape_x_
+                Y = apply_rows(self.operator, X)
+            self.shape_y_ = self.shape_y_ or (Y.shape[1],)
+            yield X, Y
+
+    def _keep(self, learnt: Learnt) -> None:
+        fit = learnt.fit
+        self.mean_x_, self.mean_y_, self.door_ = fit.mean_x, fit.mean_y, fit.door
+        self.prior_, self.validated_risk_curve_ = learnt.prior, learnt.curve
+        self.calibration_: Calibration | None = None
+        self._core, self._whitening, self._tau = fit.core, learnt.whitening, learnt.whitening.scale
+        self._mean_clean, self._rms_clean = learnt.mean_clean, learnt.rms_clean
+        self._examples, self._offset = learnt.examples, learnt.offset
+        self._set_map(learnt.rank if isinstance(self.rank, str) else self._checked_rank(self.rank))
 
     def _checked_rank(self, rank: int) -> int:
         n, m = self._core.shape
@@ -228,21 +268,24 @@ class BayesRiskReconstructor(TransformerMixin, BaseEstimator):
         return int(rank)
 
     def _set_map(self, rank: int | None) -> None:
-        found = self._core.solve(self._tau, rank)
+        tolerance = 0.0
+        if rank is None and self.rank == "auto":
+            tolerance = max(self.tolerance, NEGLIGIBLE if isinstance(self._core.cross, Product) else 0.0)
+        found = self._core.solve(self._tau, rank, tolerance)
         self.decoder_, self.encoder_ = found.decoder, found.encoder
         self.rank_ = len(found.encoder)
-        if rank is not None and rank > self.rank_:
-            logger.info(
-                "rank %d is more than the numerical rank of the moments; the map has rank %d",
-                rank,
-                self.rank_,
-            )
         self.risk_curve_ = found.risk_curve
         self.risk_ = float(self.risk_curve_[self.rank_])
         self.noise_std_ = math.sqrt(self._tau)
-        removed = (self.decoder_**2) @ found.explained[: self.rank_]
+        removed = np.square(self.decoder_) @ found.explained[: self.rank_]
         self.std_ = np.sqrt(np.maximum(self._core.variance - removed, 0.0))
         self._single: tuple[np.ndarray, ...] | None = None
+
+    def _family(self) -> ReducedRank:
+        check_is_fitted(self)
+        if self._core is None:
+            raise ModelError("this model was saved without its family; fit again, or save with family=True")
+        return self._core
 
     def at(self, *, rank: int | str | None = None, noise: Any = None) -> BayesRiskReconstructor:
         """Same moments, another rank or noise level: a new reconstructor from the factors already found.
@@ -254,10 +297,9 @@ class BayesRiskReconstructor(TransformerMixin, BaseEstimator):
         noise : GaussianNoise or float, optional
             White noise (or a multiple of the fitted noise covariance) of another strength; default: as it is.
         """
-        check_is_fitted(self)
-        if self._core is None:
-            raise ModelError("this model was saved without its family; fit again, or save with family=True")
+        self._family()
         other = copy.copy(self)
+        other.calibration_ = None
         if noise is not None:
             variance = noise_variance(noise, self._mean_clean, self._rms_clean)
             if np.ndim(variance):
@@ -289,13 +331,22 @@ class BayesRiskReconstructor(TransformerMixin, BaseEstimator):
         ndarray of shape (N, n) or (N, *signal shape), or two of them
         """
         rows, shaped = self._rows(measurements)
-        encoder, decoder, mean_x, mean_y, std = self._arrays(rows.dtype)
-        x_hat = ((rows - mean_y) @ encoder.T) @ decoder.T
-        x_hat += mean_x
+        if isinstance(self.noise, str):
+            x_hat, std = self._predict_each(rows)
+        else:
+            encoder, decoder, mean_x, mean_y, deviation = self._arrays(rows.dtype)
+            x_hat = ((rows - mean_y) @ encoder.T) @ decoder.T
+            x_hat += mean_x
+            std = np.broadcast_to(deviation, x_hat.shape)
         x_hat = from_rows(x_hat, self.shape_x_, shaped)
-        if not return_std:
-            return x_hat
-        return x_hat, from_rows(np.broadcast_to(std, (len(rows), std.size)), self.shape_x_, shaped)
+        return (x_hat, from_rows(std, self.shape_x_, shaped)) if return_std else x_hat
+
+    def _predict_each(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Full-rank posterior of every measurement at its own estimated noise level."""
+        core, centred = self._family(), rows - self.mean_y_.astype(rows.dtype)
+        tau = estimate_noise(core, self._whitening, centred)
+        mean, variance = core.posterior(np.asarray(centred @ core.whitener.T, np.float64), tau)
+        return (mean + self.mean_x_).astype(rows.dtype), np.sqrt(variance).astype(rows.dtype)
 
     def transform(self, measurements: np.ndarray) -> np.ndarray:
         """Codes z = E (y - mean_y) of shape (N, rank_)."""
@@ -324,22 +375,27 @@ class BayesRiskReconstructor(TransformerMixin, BaseEstimator):
 
     def to_state(self) -> dict[str, Any]:
         """Parameters and fitted arrays, for `invae.save`."""
-        state: dict[str, Any] = {"parameters": {name: getattr(self, name) for name in PARAMETERS}}
+        state: dict[str, Any] = {"parameters": self.get_params(deep=False)}
         if not hasattr(self, "encoder_"):
             return state
         state["fitted"] = {name: getattr(self, name) for name in FITTED}
-        if self._core is not None:
-            state["core"] = [self._core.cross, self._core.power, self._core.whitener, self._core.variance]
+        state["whitening"] = self._whitening.to_state()
+        state["core"] = None if self._core is None else self._core.to_state()
+        state["calibration"] = None if self.calibration_ is None else self.calibration_.to_state()
         return state
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> BayesRiskReconstructor:
+        """Rebuild what `to_state` described."""
         model = cls(**state["parameters"])
-        if "fitted" in state:
-            for name, value in state["fitted"].items():
-                setattr(model, name, tuple(value) if name.startswith("shape_") else value)
-            model._core = ReducedRank(*state["core"]) if "core" in state else None
-            model._single = None
+        if "fitted" not in state:
+            return model
+        for name, value in state["fitted"].items():
+            setattr(model, name, tuple(value) if name.startswith("shape_") else value)
+        model._whitening = Whitening.from_state(state["whitening"])
+        model._core = None if state["core"] is None else ReducedRank.from_state(state["core"])
+        model.calibration_ = None if state["calibration"] is None else Calibration(**state["calibration"])
+        model._single = None
         return model
 
     def _rows(self, measurements: np.ndarray) -> tuple[np.ndarray, bool]:
@@ -353,7 +409,3 @@ class BayesRiskReconstructor(TransformerMixin, BaseEstimator):
         if self._single is None:
             self._single = tuple(array.astype(np.float32) for array in arrays)
         return self._single
-
-
-def _rms(rows: np.ndarray) -> np.ndarray:
-    return np.sqrt(np.mean(np.square(rows, dtype=np.float64), axis=0))

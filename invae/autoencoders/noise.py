@@ -1,4 +1,13 @@
-"""Covariance of the noise that a reconstructor is built for, from a noise model or a number."""
+"""Noise that a reconstructor is built for: from a model or a number, or estimated from each measurement.
+
+Whitened, a measurement has coordinates t = P^T R^{-1/2} (y - mean_y) ~ N(0, S^2 + tau) along the q
+directions that the prior fills, and a remainder of m - q entries ~ N(0, tau). Its noise level is where
+the marginal likelihood
+
+    -2 log p(y | tau) = sum_i [log(S_i^2 + tau) + t_i^2 / (S_i^2 + tau)] + (m - q) log tau + ||rest||^2 / tau
+
+is largest: one dimension, the same spectrum for every measurement.
+"""
 
 from __future__ import annotations
 
@@ -7,35 +16,70 @@ from typing import Any
 import numpy as np
 
 from invae.errors import InputError
+from invae.linalg.reduced_rank import ReducedRank
+from invae.linalg.whitening import Whitening
 from invae.operators.noise import GaussianNoise, PoissonNoise
 
-__all__ = ["noise_variance"]
+__all__ = ["estimate_noise", "noise_variance"]
 
 FLOOR = 1e-6
+NOMINAL = 0.02  # relative level that a reconstructor of unknown noise is built at
+DECADES = (-10.0, 1.0)
+STEP = 0.125  # of log10 tau
 
 
-def noise_variance(noise: Any, mean_y: np.ndarray, rms_y: np.ndarray) -> float | np.ndarray:
+def noise_variance(noise: Any, mean_y: np.ndarray, rms_y: np.ndarray) -> Any:
     """Variance of the noise of each measurement entry: one number, or an array of shape (m,).
 
     Parameters
     ----------
-    noise : None, float, ndarray of shape (m,), GaussianNoise or PoissonNoise
-        A number or an array is a standard deviation. A relative model is resolved against ``rms_y``; a
-        Poisson model has variance mean / scale, held above 1e-6 of its average where nothing is expected.
+    noise : None, "auto", float, ndarray of shape (m,), GaussianNoise or PoissonNoise
+        A number or an array is a standard deviation. A relative model is resolved against ``rms_y``; "auto"
+        starts from 2 % of it. A Poisson model has variance mean / scale, which is all that an affine map can
+        know of it, held above 1e-6 of its average where nothing is expected.
     mean_y, rms_y : ndarray of shape (m,)
         Mean and root mean square of the clean measurements.
     """
     if noise is None:
         return 0.0
+    if isinstance(noise, str) and noise == "auto":
+        noise = GaussianNoise(relative=NOMINAL)
     if isinstance(noise, PoissonNoise):
         variance = np.maximum(mean_y, 0.0) / noise.scale
         return np.maximum(variance, FLOOR * variance.mean())
     if isinstance(noise, GaussianNoise):
         return noise.std_for(rms_y[None]) ** 2
-    std = np.asarray(noise, np.float64)
+    try:
+        std = np.asarray(noise, np.float64)
+    except (TypeError, ValueError):
+        std = np.asarray(np.nan)
     if std.shape not in ((), mean_y.shape) or not np.isfinite(std).all() or not (std >= 0).all():
         raise InputError(
             f"noise={noise!r} is neither a noise model nor a standard deviation >= 0, alone or for each "
             f"of the {mean_y.size} measurements"
         )
     return float(std) ** 2 if std.ndim == 0 else std**2
+
+
+def estimate_noise(core: ReducedRank, whitening: Whitening, centred: np.ndarray) -> np.ndarray:
+    """Noise power tau of each centred measurement (N, m) by marginal likelihood, shape (N,).
+
+    In units of ``whitening``: Cov(e) = tau R.
+    """
+    m, q = centred.shape[1], len(core.power)
+    t2 = np.asarray(centred @ core.whitener.T, np.float64) ** 2
+    whole = np.sum(np.square(whitening.apply(centred), dtype=np.float64), axis=1)
+    rest = np.maximum(whole - t2.sum(axis=1), 0.0)
+    scale = max(float(whole.mean()) / m, float(np.finfo(float).tiny))
+    grid = np.arange(DECADES[0], DECADES[1] + STEP / 2, STEP)
+    tau = scale * 10**grid
+    spread = core.power[:, None] + tau
+    cost = np.log(spread).sum(axis=0) + t2 @ (1 / spread)
+    if m > q:
+        cost = cost + (m - q) * np.log(tau) + rest[:, None] / tau
+    best = np.clip(cost.argmin(axis=1), 1, len(grid) - 2)
+    rows = np.arange(len(best))
+    left, middle, right = cost[rows, best - 1], cost[rows, best], cost[rows, best + 1]
+    bend = left - 2 * middle + right
+    shift = np.divide(left - right, 2 * bend, out=np.zeros_like(bend), where=bend > 0)
+    return scale * 10 ** (grid[best] + STEP * np.clip(shift, -1, 1))

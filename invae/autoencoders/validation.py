@@ -15,7 +15,7 @@ import numpy as np
 from invae.autoencoders.doors import Fit
 from invae.linalg.reduced_rank import RankedMap
 
-__all__ = ["split", "validated_risk_curve"]
+__all__ = ["smallest_rank", "split", "validated_risk_curve"]
 
 
 def split(
@@ -38,3 +38,10 @@ def validated_risk_curve(
     z = Y @ found.encoder.T
     gain = np.mean(2 * (X @ found.decoder) * z - z**2, axis=0) - (found.encoder**2 * noise).sum(axis=1)
     return np.mean(np.einsum("ij,ij->i", X, X)) - np.concatenate([[0.0], np.cumsum(gain)])
+
+
+def smallest_rank(curve: np.ndarray, tolerance: float = 0.0) -> int:
+    """Smallest rank whose risk is at most (1 + tolerance) times the least of the curve; at least 1 if
+    there is one."""
+    within = np.flatnonzero(curve <= curve.min() * (1 + tolerance))
+    return min(max(1, int(within[0])), len(curve) - 1)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from invae.linalg.filters import numerical_rank
 
-__all__ = ["fix_signs", "symmetric_eigen", "thin_svd"]
+__all__ = ["fix_signs", "row_gram", "symmetric_eigen", "thin_svd"]
 
 Array = NDArray[np.float64]
 
@@ -66,6 +66,17 @@ def thin_svd(matrix: np.ndarray, rtol: float | None = None) -> tuple[Array, Arra
         U = matrix @ (V / s)
     signs = _signs(U)
     return U * signs, s, Vt * signs[:, None]
+
+
+def row_gram(rows: np.ndarray, block: int = 8192) -> Array:
+    """rows @ rows.T in float64, block by block, so that float32 rows are never copied whole."""
+    if rows.dtype == np.float64:
+        return rows @ rows.T
+    out = np.zeros((len(rows), len(rows)))
+    for start in range(0, rows.shape[1], block):
+        part = rows[:, start : start + block].astype(np.float64)
+        out += part @ part.T
+    return out
 
 
 def fix_signs(columns: np.ndarray) -> np.ndarray:

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from invae.errors import InputError
 
-__all__ = ["MaternKernel", "matern"]
+__all__ = ["CosineModes", "MaternKernel", "matern"]
 
 Array = NDArray[np.float64]
 
@@ -123,3 +123,59 @@ class MaternKernel:
         square = (positions**2).sum(axis=1)
         distance2 = square[:, None] + square - 2 * positions @ positions.T
         return matern(np.sqrt(np.maximum(distance2, 0.0)), self.length_scale, self.smoothness)
+
+
+class CosineModes:
+    """The k lowest cosine modes of a grid: a common basis for low-rank Matern kernels of every length.
+
+    With reflecting boundaries (the field continues as its mirror image) a stationary kernel is diagonal
+    in the DCT-II basis, and the eigenvalues are the kernel's spectrum on the grid of twice the size.
+    They fall with frequency for every Matern kernel, so that the same k modes are the leading ones for
+    every length and smoothness: ``modes.T @ diag(eigenvalues(kernel)) @ modes`` is the best rank-k
+    version of the reflected kernel.
+
+    Parameters
+    ----------
+    shape : tuple of int
+    k : int
+        Number of modes, at most prod(shape).
+
+    Attributes
+    ----------
+    modes : ndarray of shape (k, n)
+        Orthonormal rows.
+    """
+
+    def __init__(self, shape: tuple[int, ...], k: int, dtype: type = np.float64) -> None:
+        self.shape = tuple(shape)
+        squares = [np.square(np.arange(size) / size) for size in self.shape]
+        frequency2 = sum(np.ix_(*squares))
+        order = np.argsort(frequency2, axis=None, kind="stable")[:k]
+        self.index = np.unravel_index(order, self.shape)
+        axes = [_cosines(size)[index] for size, index in zip(self.shape, self.index)]
+        modes: np.ndarray = axes[0].astype(dtype)
+        for axis in axes[1:]:
+            modes = (modes[:, :, None] * axis[:, None, :].astype(dtype)).reshape(len(order), -1)
+        self.modes = modes
+
+    def eigenvalues(self, length_scale: float, smoothness: float) -> Array:
+        """Power of each mode under a Matern kernel, shape (k,)."""
+        return self._spectrum(length_scale, smoothness)[self.index]
+
+    def variance(self, length_scale: float, smoothness: float) -> Array:
+        """Variance of each pixel under the reflected kernel, shape (n,): 1 but near the edges."""
+        power = self._spectrum(length_scale, smoothness)
+        for axis, size in enumerate(self.shape):
+            power = np.moveaxis(np.tensordot(_cosines(size).T ** 2, power, (1, axis)), 0, axis)
+        return power.ravel()
+
+    def _spectrum(self, length_scale: float, smoothness: float) -> Array:
+        lags = [np.minimum(np.arange(2 * size), 2 * size - np.arange(2 * size)) for size in self.shape]
+        distance = np.sqrt(sum(np.square(lag, dtype=np.float64) for lag in np.ix_(*lags)))
+        spectrum = scipy.fft.fftn(matern(distance, length_scale, smoothness)).real
+        return np.maximum(spectrum[tuple(slice(0, size) for size in self.shape)], 0.0)
+
+
+def _cosines(size: int) -> Array:
+    """Orthonormal DCT-II basis, one vector a row."""
+    return scipy.fft.idct(np.eye(size), norm="ortho", axis=1)

@@ -1,21 +1,31 @@
-"""Gaussian priors of signals: a mean and a covariance Gamma = B B^T, held as a factor or as a kernel."""
+"""Gaussian priors of signals: a mean and a covariance Gamma = B B^T + D^{1/2} K D^{1/2}.
+
+B is a thin factor (samples, or a root of a given matrix); D^{1/2} K D^{1/2} a stationary Matern
+correlation K, or the identity, scaled to the standard deviation of each pixel. Either part may be missing.
+"""
 
 from __future__ import annotations
 
+import logging
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from invae.errors import InputError
-from invae.linalg.factorise import symmetric_eigen
-from invae.linalg.kernels import MaternKernel
+from invae.linalg.augment import augment as apply_group
+from invae.linalg.factorise import symmetric_eigen, thin_svd
+from invae.linalg.kernels import CosineModes, MaternKernel
 from invae.linalg.samples import as_rows
+from invae.linalg.shrinkage import SHRINKAGES, KernelChoice, choose_kernel, ledoit_wolf, probabilistic_pca
 
 __all__ = ["GaussianPrior"]
 
 Array = NDArray[np.float64]
+
+logger = logging.getLogger(__name__)
 
 
 class GaussianPrior:
@@ -33,7 +43,10 @@ class GaussianPrior:
 
     Attributes
     ----------
+    mean : ndarray of shape (n,)
     shape_ : tuple of int
+    choice : KernelChoice or None
+        What kernel shrinkage chose, and all that it tried.
 
     Examples
     --------
@@ -51,36 +64,114 @@ class GaussianPrior:
         shape: tuple[int, ...] | None = None,
     ) -> None:
         mean = np.asarray(mean, np.float64)
-        self.shape_ = tuple(int(size) for size in (mean.shape if shape is None else shape))
-        if math.prod(self.shape_) != mean.size or mean.size == 0:
-            raise InputError(
-                f"the prior's mean has shape {mean.shape}, which does not fill shape={self.shape_}"
-            )
-        self.mean: Array = mean.ravel()
         if (covariance is None) == (factor is None):
             raise InputError("give the prior exactly one of covariance= and factor=")
-        self._kernel: MaternKernel | None = None
-        self._std = 1.0
-        self._factor: Array | None = None
-        if factor is not None:
-            self._factor = np.asarray(factor, np.float64)
-            if (
-                self._factor.ndim != 2
-                or len(self._factor) != mean.size
-                or not np.isfinite(self._factor).all()
-            ):
-                raise InputError(f"factor has shape {self._factor.shape}, expected ({mean.size}, k), finite")
         if covariance is not None:
-            self._factor = _root(np.asarray(covariance, np.float64), mean.size)
+            B = _root(np.asarray(covariance, np.float64), mean.size)
+        else:
+            B = np.asarray(factor)
+            if B.ndim != 2 or len(B) != mean.size or not np.isfinite(B).all():
+                raise InputError(f"factor has shape {B.shape}, expected ({mean.size}, k), finite")
+        self._set(mean, mean.shape if shape is None else shape, B, None, None)
+
+    def _set(
+        self,
+        mean: ArrayLike,
+        shape: tuple[int, ...],
+        factor: np.ndarray | None,
+        scale: np.ndarray | None,
+        kernel: MaternKernel | None,
+    ) -> GaussianPrior:
+        self.mean: Array = np.asarray(mean, np.float64).ravel()
+        self.shape_ = tuple(int(size) for size in shape)
+        if math.prod(self.shape_) != self.mean.size or self.mean.size == 0:
+            raise InputError(
+                f"the prior's mean has {self.mean.size} entries, which do not fill shape={self.shape_}"
+            )
+        self._B, self._scale, self._kernel = factor, scale, kernel
+        self.choice: KernelChoice | None = None
+        return self
 
     @classmethod
-    def from_samples(cls, signals: np.ndarray, *, shape: tuple[int, ...] | None = None) -> GaussianPrior:
-        """Mean and covariance of signals (N, n) or (N, *shape); the samples are the factor."""
+    def from_samples(
+        cls,
+        signals: np.ndarray,
+        *,
+        shape: tuple[int, ...] | None = None,
+        shrinkage: str | None = None,
+        augment: str | None = None,
+        measure: Callable[[np.ndarray], np.ndarray] | None = None,
+        noise: float = 0.0,
+        choice: KernelChoice | None = None,
+        validation: float = 0.2,
+        rng: int | np.random.Generator | None = 0,
+    ) -> GaussianPrior:
+        """Mean and covariance of samples, shrunk where they are few.
+
+        Parameters
+        ----------
+        signals : ndarray of shape (N, n) or (N, *shape)
+        shape : tuple of int, optional
+            Grid of a signal that comes flat.
+        shrinkage : {None, "ledoit-wolf", "ppca", "kernel"}
+            None leaves the sample covariance (the samples are its factor).
+        augment : {None, "flips", "d4"}
+            Symmetry that the signals' distribution has.
+        measure : callable, optional
+            For "kernel": the linear measurement, rows (N, n) -> (N, m), whose reconstruction is to be
+            best. By default a random quarter of the pixels, at most 1000, that the others are predicted from.
+        noise : float
+            For "kernel": variance of the noise of ``measure``.
+        choice : KernelChoice, optional
+            For "kernel": weight, length and smoothness, instead of a search.
+        validation : float
+            Fraction of the samples that "ppca" and "kernel" choose by.
+        rng : int, Generator or None
+            Draws these samples.
+        """
         signals = np.asarray(signals)
-        shape = tuple(signals.shape[1:]) if shape is None else shape
+        shape = tuple(signals.shape[1:]) if shape is None else tuple(shape)
         rows, _ = as_rows(signals, shape, "signals")
+        if shrinkage is not None and shrinkage not in SHRINKAGES:
+            raise InputError(f"shrinkage={shrinkage!r} is unknown; choose None, {', '.join(SHRINKAGES)}")
+        rng = np.random.default_rng(rng)
+        components = 0
+        if shrinkage == "ppca" or (shrinkage == "kernel" and choice is None):
+            n_held = max(1, round(validation * len(rows)))
+            if len(rows) - n_held < 2:
+                raise InputError(
+                    f"shrinkage={shrinkage!r} is chosen on held-out samples; {len(rows)} are too few"
+                )
+            order = rng.permutation(len(rows))
+            train = apply_group(rows[np.sort(order[n_held:])], shape, augment)
+            mean = train.mean(axis=0, dtype=np.float64).astype(rows.dtype)
+            train, held = train - mean, rows[np.sort(order[:n_held])] - mean
+            if shrinkage == "ppca":
+                components = probabilistic_pca(train, held)
+            else:
+                choice = choose_kernel(
+                    train, held, shape, measure or _some_pixels(rows.shape[1], rng), noise, rng
+                )
+        rows = apply_group(rows, shape, augment)
         mean = rows.mean(axis=0, dtype=np.float64)
-        return cls(mean, factor=(rows - mean).T / math.sqrt(len(rows)), shape=shape)
+        rows = rows - mean.astype(rows.dtype)
+        rows /= rows.dtype.type(math.sqrt(len(rows)))
+        B, scale, kernel = rows.T, None, None
+        if shrinkage == "ledoit-wolf":
+            rho, mu = ledoit_wolf(rows * math.sqrt(len(rows)))
+            B, scale = B * B.dtype.type(math.sqrt(1 - rho)), np.full(mean.size, math.sqrt(rho * mu))
+        elif shrinkage == "ppca":
+            _, s, Vt = thin_svd(rows)
+            rest = float(np.sum(s[components:] ** 2)) / (mean.size - components)
+            gain = np.sqrt(np.maximum(s[:components] ** 2 - rest, 0.0))
+            B, scale = Vt[:components].T * gain, np.full(mean.size, math.sqrt(rest))
+        elif choice is not None and choice.rho > 0:
+            deviation = np.sqrt(np.einsum("ij,ij->i", B, B, dtype=np.float64))
+            B, scale = B * B.dtype.type(math.sqrt(1 - choice.rho)), math.sqrt(choice.rho) * deviation
+            kernel = MaternKernel(shape, choice.length_scale, choice.smoothness)
+        prior = cls.__new__(cls)._set(mean, shape, B, scale, kernel)
+        prior.choice = choice
+        return prior
 
     @classmethod
     def matern(
@@ -89,10 +180,10 @@ class GaussianPrior:
         length_scale: float,
         *,
         smoothness: float = 0.5,
-        std: float = 1.0,
+        std: ArrayLike = 1.0,
         mean: ArrayLike = 0.0,
     ) -> GaussianPrior:
-        """Stationary Matern field on a grid.
+        """Matern field on a grid.
 
         Parameters
         ----------
@@ -101,17 +192,16 @@ class GaussianPrior:
             In pixels.
         smoothness : float, default 0.5
             0.5 is the exponential kernel, inf the Gaussian one.
-        std : float
+        std : float or array_like of the signal's shape
             Standard deviation of every pixel, in the signal's units.
         mean : float or array_like of the signal's shape
         """
-        if not std > 0:
-            raise InputError(f"std={std} must be positive")
-        prior = cls.__new__(cls)
-        prior._kernel = MaternKernel(shape, length_scale, smoothness)
-        prior.shape_, prior._std, prior._factor = prior._kernel.shape, float(std), None
-        prior.mean = np.broadcast_to(np.asarray(mean, np.float64), prior.shape_).ravel()
-        return prior
+        kernel = MaternKernel(shape, length_scale, smoothness)
+        scale = np.broadcast_to(np.asarray(std, np.float64), kernel.shape).ravel().copy()
+        if not (scale >= 0).all() or not scale.any():
+            raise InputError(f"std={std!r} must be positive")
+        mean = np.broadcast_to(np.asarray(mean, np.float64), kernel.shape)
+        return cls.__new__(cls)._set(mean, kernel.shape, None, scale, kernel)
 
     @property
     def size(self) -> int:
@@ -119,65 +209,107 @@ class GaussianPrior:
         return self.mean.size
 
     @property
+    def structured(self) -> bool:
+        """Whether Gamma has a part that is not a thin factor."""
+        return self._scale is not None
+
+    @property
     def variance(self) -> Array:
         """Diagonal of Gamma, shape (n,)."""
-        if self._factor is None:
-            return np.full(self.size, self._std**2)
-        return np.einsum("ij,ij->i", self._factor, self._factor)
+        out = np.zeros(self.size) if self._scale is None else self._scale**2
+        return out if self._B is None else out + np.einsum("ij,ij->i", self._B, self._B, dtype=np.float64)
 
     def apply(self, rows: np.ndarray) -> Array:
         """Rows (N, n) times Gamma, without forming it."""
-        if self._kernel is not None:
-            return self._std**2 * self._kernel.apply(np.asarray(rows, np.float64))
-        return (rows @ self.factor()) @ self.factor().T
+        rows = np.asarray(rows, np.float64)
+        out = np.zeros_like(rows) if self._B is None else (rows @ self._B) @ self._B.T
+        if self._scale is not None:
+            scaled = rows * self._scale
+            out += self._scale * (scaled if self._kernel is None else self._kernel.apply(scaled))
+        return out
 
-    def factor(self) -> Array:
-        """B of shape (n, k) with Gamma = B B^T; k <= n is the numerical rank."""
-        if self._factor is None and self._kernel is not None:
-            values, vectors = symmetric_eigen(self._kernel.dense())
-            self._factor = self._std * vectors * np.sqrt(values)
-        assert self._factor is not None  # a prior has a factor or a kernel
-        return self._factor
+    def covariance(self) -> Array:
+        """Gamma itself, shape (n, n)."""
+        out = (
+            np.zeros((self.size, self.size))
+            if self._B is None
+            else np.asarray(self._B @ self._B.T, np.float64)
+        )
+        if self._scale is not None:
+            K = np.eye(self.size) if self._kernel is None else self._kernel.dense()
+            out += np.outer(self._scale, self._scale) * K
+        return out
+
+    def factor(self) -> np.ndarray:
+        """B of shape (n, k) with Gamma = B B^T exactly; the root of a dense matrix unless Gamma is a
+        factor."""
+        if self._scale is None and self._B is not None:
+            return self._B
+        values, vectors = symmetric_eigen(self.covariance())
+        return vectors * np.sqrt(values)
+
+    def low_rank_factor(self, n_modes: int) -> np.ndarray:
+        """Rows (k + n_modes, n) of an approximate factor, the kernel cut to its lowest cosine modes.
+
+        Gamma ~ rows.T @ rows. Nothing of size n x n is formed.
+        """
+        if self._scale is None or self._kernel is None:
+            return np.ascontiguousarray(self.factor().T)
+        dtype = np.dtype(np.float64) if self._B is None else self._B.dtype
+        modes = CosineModes(self.shape_, min(n_modes, self.size), dtype.type)
+        length, nu = self._kernel.length_scale, self._kernel.smoothness
+        rows = modes.modes * np.sqrt(modes.eigenvalues(length, nu))[:, None].astype(dtype)
+        rows *= (self._scale / np.sqrt(modes.variance(length, nu))).astype(dtype)
+        return rows if self._B is None else np.concatenate([self._B.T, rows])
 
     def sample(self, n_samples: int, rng: int | np.random.Generator | None = None) -> Array:
         """Draw signals, shape (n_samples, *shape_)."""
         rng = np.random.default_rng(rng)
-        if self._kernel is not None:
-            rows = self._std * self._kernel.sample(n_samples, rng)
-        else:
-            B = self.factor()
-            rows = rng.standard_normal((n_samples, B.shape[1])) @ B.T
-        return (rows + self.mean).reshape(n_samples, *self.shape_)
+        rows = np.tile(self.mean, (n_samples, 1))
+        if self._B is not None:
+            rows += rng.standard_normal((n_samples, self._B.shape[1])) @ self._B.T
+        if self._scale is not None:
+            kernel = self._kernel
+            rows += self._scale * (
+                rng.standard_normal(rows.shape) if kernel is None else kernel.sample(n_samples, rng)
+            )
+        return rows.reshape(n_samples, *self.shape_)
 
     def to_state(self) -> dict[str, Any]:
-        state: dict[str, Any] = {"mean": self.mean, "shape": list(self.shape_)}
-        if self._kernel is None:
-            return {**state, "factor": self._factor}
-        kernel = self._kernel
-        return {
-            **state,
-            "std": self._std,
-            "length_scale": kernel.length_scale,
-            "smoothness": kernel.smoothness,
+        """Arrays and numbers that rebuild the prior."""
+        state: dict[str, Any] = {
+            "mean": self.mean,
+            "shape": list(self.shape_),
+            "B": self._B,
+            "scale": self._scale,
         }
+        if self._kernel is not None:
+            state["kernel"] = [self._kernel.length_scale, self._kernel.smoothness]
+        return state
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> GaussianPrior:
+        """Rebuild the prior that `to_state` described."""
         shape = tuple(state["shape"])
-        if "factor" in state:
-            return cls(state["mean"], factor=state["factor"], shape=shape)
-        mean = np.asarray(state["mean"]).reshape(shape)
-        return cls.matern(
-            shape, state["length_scale"], smoothness=state["smoothness"], std=state["std"], mean=mean
-        )
+        kernel = MaternKernel(shape, *state["kernel"]) if "kernel" in state else None
+        return cls.__new__(cls)._set(state["mean"], shape, state["B"], state["scale"], kernel)
 
     def __repr__(self) -> str:
-        if self._kernel is None:
-            return f"GaussianPrior(shape={self.shape_}, rank={self.factor().shape[1]})"
-        return (
-            f"GaussianPrior.matern({self.shape_}, length_scale={self._kernel.length_scale}, "
-            f"smoothness={self._kernel.smoothness}, std={self._std})"
-        )
+        rank = 0 if self._B is None else self._B.shape[1]
+        parts = [f"shape={self.shape_}", f"rank={rank}"]
+        if self._kernel is not None:
+            parts += [
+                f"length_scale={self._kernel.length_scale:.4g}",
+                f"smoothness={self._kernel.smoothness}",
+            ]
+        elif self._scale is not None:
+            parts.append("white")
+        return f"<GaussianPrior {', '.join(parts)}>"
+
+
+def _some_pixels(n: int, rng: np.random.Generator) -> Callable[[np.ndarray], np.ndarray]:
+    index = np.sort(rng.permutation(n)[: max(1, min(1000, n // 4))])
+    return lambda rows: rows[:, index]
 
 
 def _root(covariance: Array, size: int) -> Array:

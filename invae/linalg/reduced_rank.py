@@ -27,15 +27,43 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from invae.linalg.factorise import DIRECT, fix_signs, symmetric_eigen, thin_svd
+from invae.linalg.factorise import DIRECT, fix_signs, row_gram, symmetric_eigen, thin_svd
+from invae.linalg.whitening import Whitening
 
-__all__ = ["RankedMap", "ReducedRank"]
+__all__ = ["Product", "RankedMap", "ReducedRank"]
 
 Array = NDArray[np.float64]
+
+
+LARGEST_DENSE = 2**26
+
+
+class Product:
+    """left @ right, kept apart: what multiplies it is thin, and the product itself may not fit into memory.
+
+    The result of a multiplication has the precision of the larger factor.
+    """
+
+    __array_ufunc__ = None  # ndarray @ Product comes to __rmatmul__
+
+    def __init__(self, left: np.ndarray, right: np.ndarray) -> None:
+        self.left, self.right = left, right
+        self.shape = (left.shape[0], right.shape[1])
+
+    @property
+    def T(self) -> Product:
+        return Product(self.right.T, self.left.T)
+
+    def __matmul__(self, other: np.ndarray) -> np.ndarray:
+        return self.left @ (self.right @ other).astype(self.left.dtype, copy=False)
+
+    def __rmatmul__(self, other: np.ndarray) -> np.ndarray:
+        return (other @ self.left).astype(self.right.dtype, copy=False) @ self.right
 
 
 @dataclass(frozen=True)
@@ -77,11 +105,15 @@ class ReducedRank:
         Diagonal of Gamma.
     """
 
-    def __init__(self, cross: Array, power: Array, whitener: Array, variance: Array) -> None:
+    def __init__(
+        self, cross: Array | Product, power: Array, whitener: Array | Product, variance: Array
+    ) -> None:
         self.cross, self.power, self.whitener, self.variance = cross, power, whitener, variance
 
     @classmethod
-    def from_factors(cls, B: np.ndarray, G: np.ndarray, rtol: float | None = None) -> ReducedRank:
+    def from_factors(
+        cls, B: np.ndarray, G: np.ndarray, whitening: Whitening | None = None, rtol: float | None = None
+    ) -> ReducedRank:
         """From rows of a factor of Gamma and of its image.
 
         Parameters
@@ -89,19 +121,47 @@ class ReducedRank:
         B : ndarray of shape (k, n)
             Gamma = B^T B. For N centred samples, the samples over sqrt(N).
         G : ndarray of shape (k, m)
-            Whitened image of the same rows, R^{-1/2} F applied to each.
+            Image of the same rows, F applied to each.
+
+        With very many unknowns or measurements the rows are kept as they are, in their own precision, and
+        cross and whitener are products of them with small float64 factors.
         """
-        B, G = np.asarray(B, np.float64), np.asarray(G, np.float64)
-        V, s, Pt = thin_svd(G, rtol)
-        return cls(B.T @ (V * s), s**2, Pt, np.einsum("ij,ij->j", B, B))
+        whitening = Whitening(1.0) if whitening is None else whitening
+        G = whitening.apply(G)
+        if len(B) * (B.shape[1] + G.shape[1]) <= LARGEST_DENSE or len(B) > G.shape[1]:
+            B, G = np.asarray(B, np.float64), np.asarray(G, np.float64)
+            V, s, Pt = thin_svd(G, rtol)
+            return cls(B.T @ (V * s), s**2, whitening.apply(Pt), np.einsum("ij,ij->j", B, B))
+        power, V = symmetric_eigen(row_gram(G), rtol)
+        s = np.sqrt(power)
+        variance = np.einsum("ij,ij->j", B, B, dtype=np.float64)
+        return cls(Product(B.T, V * s), power, Product((V / s).T, whitening.apply(G)), variance)
 
     @classmethod
     def from_moments(
-        cls, C_xy: np.ndarray, C_yy: np.ndarray, variance: np.ndarray, rtol: float | None = None
+        cls,
+        C_xy: np.ndarray,
+        C_yy: np.ndarray,
+        variance: np.ndarray,
+        whitening: Whitening | None = None,
+        rtol: float | None = None,
     ) -> ReducedRank:
-        """From C_xy R^{-1/2} (n, m), R^{-1/2} C_yy R^{-1/2} (m, m) and the diagonal of Gamma (n,)."""
-        power, P = symmetric_eigen(C_yy, rtol)
-        return cls(np.asarray(C_xy, np.float64) @ P, power, P.T, np.asarray(variance, np.float64))
+        """From C_xy (n, m), C_yy (m, m) and the diagonal of Gamma (n,)."""
+        whitening = Whitening(1.0) if whitening is None else whitening
+        power, P = symmetric_eigen(whitening.apply(whitening.apply(C_yy).T), rtol)
+        W = whitening.apply(P.T)
+        return cls(C_xy @ W.T, power, W, np.asarray(variance, np.float64))
+
+    def to_state(self) -> dict[str, Any]:
+        """Arrays, for storing."""
+        parts = {name: getattr(self, name) for name in ("cross", "power", "whitener", "variance")}
+        return {k: [v.left, v.right] if isinstance(v, Product) else v for k, v in parts.items()}
+
+    @classmethod
+    def from_state(cls, state: dict[str, Any]) -> ReducedRank:
+        """Rebuild what `to_state` described."""
+        parts: dict[str, Any] = {k: Product(*v) if isinstance(v, list) else v for k, v in state.items()}
+        return cls(**parts)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -115,29 +175,59 @@ class ReducedRank:
 
     @cached_property
     def _gram(self) -> Array:
+        if isinstance(self.cross, Product):
+            return self.cross.right.T @ row_gram(self.cross.left.T) @ self.cross.right
         return self.cross.T @ self.cross
 
-    def solve(self, noise: float = 0.0, rank: int | None = None) -> RankedMap:
-        """Best map at noise power ``noise`` (tau), of ``rank`` or of the numerical rank if that is less."""
+    def solve(self, noise: float = 0.0, rank: int | None = None, tolerance: float = 0.0) -> RankedMap:
+        """Best map at noise power ``noise`` (tau), of ``rank`` or of the numerical rank if that is less.
+
+        Without ``rank`` and with ``tolerance`` > 0: of the smallest rank whose risk is within that share of
+        the least.
+        """
         n, q = self.cross.shape
         root = 1.0 / np.sqrt(self.power + noise)
-        if min(n, q) <= DIRECT:
-            U, s, Tt = thin_svd(self.cross * root)
-            explained = s**2
-            rank = len(s) if rank is None else min(rank, len(s))
-            U, encoder = U[:, :rank], (s[:rank, None] * Tt[:rank] * root) @ self.whitener
-        elif q <= n:
+        if isinstance(self.cross, Product) or DIRECT < q <= n:
             explained, T = symmetric_eigen(self._gram * np.outer(root, root))
-            rank = len(explained) if rank is None else min(rank, len(explained))
+            rank = self._rank(explained, rank, tolerance)
             s, T = np.sqrt(explained[:rank]), root[:, None] * T[:, :rank]
             raw = self.cross @ (T / s)
             U = fix_signs(raw)
             s = np.where(np.einsum("ij,ij->j", U, raw) < 0, -s, s)
             encoder = (T * s).T @ self.whitener
+        elif min(n, q) <= DIRECT:
+            U, s, Tt = thin_svd(self.cross * root)
+            explained = s**2
+            rank = self._rank(explained, rank, tolerance)
+            U, encoder = U[:, :rank], (s[:rank, None] * Tt[:rank] * root) @ self.whitener
         else:
             H = self.cross * root
             explained, U = symmetric_eigen(H @ H.T)
-            rank = len(explained) if rank is None else min(rank, len(explained))
-            U = U[:, :rank]
+            U = U[:, : self._rank(explained, rank, tolerance)]
             encoder = (U.T @ H * root) @ self.whitener
         return RankedMap(np.ascontiguousarray(U), encoder, explained, self.total)
+
+    def posterior(self, t: Array, noise: Array) -> tuple[np.ndarray, np.ndarray]:
+        """Mean (N, n), centred, and variance (N, n) at full rank for whitened coordinates t (N, q).
+
+        ``noise`` of shape (N,) is the noise power of each measurement.
+        """
+        gain = 1.0 / (self.power + noise[:, None])
+        mean = (self.cross @ (t * gain).T).T
+        variance = np.empty((len(t), len(self.variance)))
+        for start in range(0, len(self.variance), 4096):
+            stop = start + 4096
+            if isinstance(self.cross, Product):
+                block = np.asarray(self.cross.left[start:stop] @ self.cross.right, np.float64)
+            else:
+                block = self.cross[start:stop]
+            variance[:, start:stop] = self.variance[start:stop] - gain @ (block**2).T
+        return mean, np.maximum(variance, 0.0)
+
+    def _rank(self, explained: Array, rank: int | None, tolerance: float) -> int:
+        if rank is not None:
+            return min(rank, len(explained))
+        if tolerance == 0:
+            return len(explained)
+        risk = self.total - np.cumsum(explained)
+        return 1 + int(np.argmax(risk <= risk[-1] * (1 + tolerance)))

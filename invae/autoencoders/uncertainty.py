@@ -1,0 +1,157 @@
+"""What a linear reconstructor knows about its own errors: posterior samples, calibrated intervals,
+anomalies."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from invae.autoencoders.calibration import Calibration, anomaly_parts, calibrate, coverage
+from invae.autoencoders.doors import apply_rows
+from invae.autoencoders.noise import estimate_noise
+from invae.errors import InputError
+from invae.linalg.samples import as_rows, from_rows
+
+__all__ = ["UncertaintyMixin"]
+
+
+class UncertaintyMixin:
+    """Methods of a fitted reconstructor with factors, means, whitening and ``predict(y,
+    return_std=True)``."""
+
+    def estimate_noise(self, measurements: np.ndarray) -> np.ndarray:
+        """Standard deviation of the noise of each measurement by marginal likelihood, shape (N,).
+
+        Where the noise differs between entries it is the root mean square over them. Pairs that held their
+        noise already have no level of their own to estimate.
+        """
+        rows, _ = self._rows(measurements)
+        core = self._family()
+        return np.sqrt(estimate_noise(core, self._whitening, rows - self.mean_y_.astype(rows.dtype)))
+
+    def sample_posterior(
+        self, measurements: np.ndarray, n_samples: int, rng: int | np.random.Generator | None = None
+    ) -> np.ndarray:
+        """Signals that the measurement and the prior allow, shape (n_samples, N, n) or (n_samples, N,
+        *shape).
+
+        With a prior: x_hat plus the error that the map makes on a fresh draw from the prior and its
+        fresh noise, which has exactly the error covariance of the map. Without: random mixtures of its
+        errors on stored examples, scaled to the predicted deviation of every entry.
+        """
+        rows, shaped = self._rows(measurements)
+        rng = np.random.default_rng(rng)
+        x_hat, std = self.predict(rows, return_std=True)
+        out = np.empty((n_samples, *x_hat.shape), x_hat.dtype)
+        if self.prior_ is None:
+            errors = self._example_errors(rng)
+            errors /= np.maximum(np.sqrt(np.mean(errors**2, axis=0)), 1e-12 * max(1e-300, float(std.max())))
+            for sample in out:
+                mix = rng.standard_normal((len(rows), len(errors))) / np.sqrt(len(errors))
+                sample[:] = x_hat + std * (mix @ errors)
+        else:
+            for sample in out:
+                truth = self.prior_.sample(len(rows), rng).reshape(len(rows), -1)
+                noisy = self._with_noise(apply_rows(self.operator, truth) + self._offset, rng)
+                sample[:] = x_hat + (truth - self.predict(noisy))
+        shape = self.shape_x_
+        return np.stack([from_rows(sample, shape, shaped) for sample in out])
+
+    def calibrate(
+        self,
+        signals: np.ndarray,
+        measurements: np.ndarray | None = None,
+        rng: int | np.random.Generator | None = 0,
+    ) -> Any:
+        """Calibrate intervals and anomaly scores on held-out pairs that the fit has not seen.
+
+        Parameters
+        ----------
+        signals : ndarray of shape (N, n) or (N, *shape)
+        measurements : ndarray, optional
+            As they will come, noise included; by default simulated with operator and noise.
+        rng : int, Generator or None
+
+        Returns
+        -------
+        self
+            With ``calibration_``.
+        """
+        check_is_fitted(self)
+        rng = np.random.default_rng(rng)
+        X, _ = as_rows(signals, self.shape_x_, "signals")
+        if measurements is None:
+            if self.operator is None:
+                raise InputError("calibrate needs measurements where no operator can make them")
+            Y = self._with_noise(apply_rows(self.operator, X) + self._offset, rng)
+        else:
+            Y, _ = self._rows(measurements)
+        if len(X) != len(Y):
+            raise InputError(f"{len(X)} signals and {len(Y)} measurements are no pairs; pass as many of each")
+        x_hat, std = self.predict(Y, return_std=True)
+        self.calibration_: Calibration = calibrate(x_hat - X, std, self._distances(Y), rng)
+        return self
+
+    def predict_interval(self, measurements: np.ndarray, level: float = 0.9) -> tuple[np.ndarray, np.ndarray]:
+        """Lower and upper ends that hold the share ``level`` of a signal's entries, after `calibrate`."""
+        factor = self._calibration().factor(level)
+        x_hat, std = self.predict(measurements, return_std=True)
+        return x_hat - factor * std, x_hat + factor * std
+
+    def coverage(
+        self, signals: np.ndarray, measurements: np.ndarray, levels: tuple[float, ...] = (0.68, 0.9, 0.95)
+    ) -> list[dict[str, float]]:
+        """Share of entries inside the intervals, Gaussian and (after `calibrate`) calibrated, for each level.
+
+        Returns
+        -------
+        list of dict
+            With keys "level", "gaussian" and, when calibrated, "calibrated" and "width_ratio".
+        """
+        from scipy.special import ndtri
+
+        X, _ = as_rows(signals, self.shape_x_, "signals")
+        Y, _ = self._rows(measurements)
+        x_hat, std = self.predict(Y, return_std=True)
+        rows = []
+        for level in levels:
+            gaussian = float(ndtri(0.5 + level / 2))
+            row = {"level": level, "gaussian": coverage(x_hat - X, gaussian * std)}
+            if self.calibration_ is not None:
+                factor = self.calibration_.factor(level)
+                row |= {"calibrated": coverage(x_hat - X, factor * std), "width_ratio": factor / gaussian}
+            rows.append(row)
+        return rows
+
+    def anomaly_score(self, measurements: np.ndarray) -> np.ndarray:
+        """p-value of each measurement, shape (N,): small where it is unlike the calibration measurements.
+
+        Under exchangeability a measurement of the same kind has p <= a with probability at most a.
+        """
+        rows, _ = self._rows(measurements)
+        return self._calibration().p_value(self._distances(rows))
+
+    def _distances(self, rows: np.ndarray) -> np.ndarray:
+        tau = np.full(len(rows), self._tau)
+        return anomaly_parts(self._family(), self._whitening, tau, rows - self.mean_y_.astype(rows.dtype))
+
+    def _calibration(self) -> Calibration:
+        check_is_fitted(self)
+        if self.calibration_ is None:
+            raise InputError(
+                "not calibrated: call calibrate(signals, measurements) with held-out pairs first"
+            )
+        return self.calibration_
+
+    def _example_errors(self, rng: np.random.Generator) -> np.ndarray:
+        if self._examples is None:
+            raise InputError(
+                "this reconstructor keeps no examples to draw errors from; fit it with signals or a prior"
+            )
+        X, Y = self._examples
+        return self.predict(self._with_noise(Y, rng)) - X
+
+    def _with_noise(self, clean: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        return clean + self._whitening.draw(*clean.shape, self._tau, rng)
