@@ -1,4 +1,4 @@
-"""Directions of trained decoders: singular vectors need a penalty, Rayleigh-Ritz does not; biases drop out."""
+"""Directions of decoders: singular vectors need a penalty, Rayleigh-Ritz does not; biases drop out."""
 
 from __future__ import annotations
 
