@@ -28,11 +28,13 @@ def print_json(value: Any) -> None:
 
 
 def print_table(rows: list[dict[str, Any]], title: str = "") -> None:
-    """A table on stdout: drawn for a terminal, tab-separated for a pipe."""
+    """A table on stdout: drawn for a terminal; for a pipe tab-separated, the title behind ``#``."""
     from invae.evaluation.results import Table, format_value
 
     table = Table("", "", rows)
     if not sys.stdout.isatty():
+        if title:
+            typer.echo(f"# {title}")
         typer.echo("\t".join(table.columns))
         for row in rows:
             typer.echo("\t".join(format_value(row.get(column)) for column in table.columns))

@@ -3,6 +3,7 @@
 This room loads numpy only; heavier libraries load inside the functions that need them.
 """
 
+from invae.evaluation.archives import evaluate_archive
 from invae.evaluation.calibration import calibration_table, coverage, interval_coverage, risk_agreement
 from invae.evaluation.compare import Comparison, compare, compare_codecs
 from invae.evaluation.domains import Domain, domain_for
@@ -41,6 +42,7 @@ __all__ = [
     "domain_for",
     "environment",
     "error_statistics",
+    "evaluate_archive",
     "fit_guinier",
     "fit_model",
     "fit_porod",
