@@ -35,6 +35,7 @@ N_LEVELS = 48  # size classes of a context
 N_KINDS = 80  # zero?, sign, 63 lengths, 3 + 3 bits below the leading one of short and long numbers
 KIND_ZERO, KIND_SIGN, KIND_LENGTH, KIND_HIGH = 0, 1, 2, 68
 LIMIT = 250
+FIRST_RATE, LAST_RATE, PACE = 180, 14, 400  # of the mixer: falls with the number of values coded
 MOST_BYTES = 256  # more than one value can take
 
 
@@ -79,7 +80,7 @@ def _size(r):
 
 @njit(cache=True, nogil=True)
 def _contexts(plane, i, j, slow, contexts):
-    """Fill the three size classes for the value at (i, j)."""
+    """Fill the size classes for the value at (i, j); slot 3 holds the mixer's rate."""
     left = _size(plane[i, j - 1]) if j > 0 else 0
     left2 = _size(plane[i, j - 2]) if j > 1 else left
     if i > 0:
@@ -108,9 +109,9 @@ def _predict(kind, contexts, P, W, inputs):
 @njit(cache=True, nogil=True)
 def _update(kind, contexts, P, W, inputs, bit, p):
     """Move the mixer along its gradient and the probabilities towards ``bit``."""
-    error = ((bit << 16) - p) * 3
+    error = ((bit << 16) - p) * contexts[3]
     for k in range(3):
-        W[kind, k] += (inputs[k] * error + (1 << 13)) >> 14
+        W[kind, k] += (inputs[k] * error + (1 << 19)) >> 20
         cell = P[k, kind, contexts[k]]
         count = cell[1]
         cell[0] += ((bit * 65535 - cell[0]) * 2) // (2 * count + 3)
@@ -145,7 +146,7 @@ def _get(state, data, kind, contexts, P, W, inputs):
 @njit(cache=True, nogil=True)
 def _encode(plane, out):
     P, W = _model()
-    contexts, inputs = np.zeros(3, dtype=np.int64), np.zeros(3, dtype=np.int64)
+    contexts, inputs = np.zeros(4, dtype=np.int64), np.zeros(3, dtype=np.int64)
     state = np.zeros(STATE, dtype=np.int64)
     start_encoder(state)
     slow = 0
@@ -155,6 +156,7 @@ def _encode(plane, out):
                 return -1
             r = plane[i, j]
             _contexts(plane, i, j, slow, contexts)
+            contexts[3] = LAST_RATE + FIRST_RATE * PACE // (PACE + i * plane.shape[1] + j)
             _put(state, out, int(r != 0), KIND_ZERO, contexts, P, W, inputs)
             if r != 0:
                 _put(state, out, int(r < 0), KIND_SIGN, contexts, P, W, inputs)
@@ -181,13 +183,14 @@ def _encode(plane, out):
 @njit(cache=True, nogil=True)
 def _decode(data, plane):
     P, W = _model()
-    contexts, inputs = np.zeros(3, dtype=np.int64), np.zeros(3, dtype=np.int64)
+    contexts, inputs = np.zeros(4, dtype=np.int64), np.zeros(3, dtype=np.int64)
     state = np.zeros(STATE, dtype=np.int64)
     start_decoder(state, data)
     slow = 0
     for i in range(plane.shape[0]):
         for j in range(plane.shape[1]):
             _contexts(plane, i, j, slow, contexts)
+            contexts[3] = LAST_RATE + FIRST_RATE * PACE // (PACE + i * plane.shape[1] + j)
             r = 0
             if _get(state, data, KIND_ZERO, contexts, P, W, inputs):
                 negative = _get(state, data, KIND_SIGN, contexts, P, W, inputs)

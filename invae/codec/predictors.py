@@ -56,7 +56,7 @@ def cost(residual: np.ndarray) -> float:
         for j in range(residual.shape[1]):
             size = abs(float(residual[i, j]))
             total += np.log2(scale + 0.4) + 1.0 + 1.44 * size / (scale + 0.4)
-            scale += (size - scale) * 0.1
+            scale += (min(size, 4.0 * scale + 4.0) - scale) * 0.1
     return total
 
 
