@@ -62,6 +62,7 @@ FITTED = (
     "_mean_clean",
     "_rms_clean",
     "_tau",
+    "_cut_off",
     "_offset",
     "_examples",
 )
@@ -256,6 +257,7 @@ class BayesRiskReconstructor(UncertaintyMixin, TransformerMixin, BaseEstimator):
         self.prior_, self.validated_risk_curve_ = learnt.prior, learnt.curve
         self.calibration_: Calibration | None = None
         self._core, self._whitening, self._tau = fit.core, learnt.whitening, learnt.whitening.scale
+        self._cut_off = fit.cut_off
         self._mean_clean, self._rms_clean = learnt.mean_clean, learnt.rms_clean
         self._examples, self._offset = learnt.examples, learnt.offset
         self._set_map(learnt.rank if isinstance(self.rank, str) else self._checked_rank(self.rank))
@@ -271,7 +273,7 @@ class BayesRiskReconstructor(UncertaintyMixin, TransformerMixin, BaseEstimator):
         tolerance = 0.0
         if rank is None and self.rank == "auto":
             tolerance = max(self.tolerance, NEGLIGIBLE if isinstance(self._core.cross, Product) else 0.0)
-        found = self._core.solve(self._tau, rank, tolerance)
+        found = self._core.solve(self._tau + self._cut_off, rank, tolerance)
         self.decoder_, self.encoder_ = found.decoder, found.encoder
         self.rank_ = len(found.encoder)
         self.risk_curve_ = found.risk_curve
@@ -344,7 +346,7 @@ class BayesRiskReconstructor(UncertaintyMixin, TransformerMixin, BaseEstimator):
     def _predict_each(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Full-rank posterior of every measurement at its own estimated noise level."""
         core, centred = self._family(), rows - self.mean_y_.astype(rows.dtype)
-        tau = estimate_noise(core, self._whitening, centred)
+        tau = estimate_noise(core, self._whitening, centred)  # a prior's cut-off part included
         mean, variance = core.posterior(np.asarray(centred @ core.whitener.T, np.float64), tau)
         return (mean + self.mean_x_).astype(rows.dtype), np.sqrt(variance).astype(rows.dtype)
 

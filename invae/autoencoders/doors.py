@@ -50,16 +50,22 @@ BATCH = 1024
 LARGEST_SIDE = 6000
 LARGEST_CROSS = 2**26  # entries of C_xy
 MODES = 1000
+DRAWS = 32
 
 
 @dataclass(frozen=True)
 class Fit:
-    """Factors with the means about which they hold: x_hat = mean_x + A (y - mean_y)."""
+    """Factors with the means about which they hold: x_hat = mean_x + A (y - mean_y).
+
+    ``cut_off`` is the mean whitened power that the unmodelled part of a prior leaves in a measurement: it
+    acts as noise.
+    """
 
     core: ReducedRank
     mean_x: np.ndarray
     mean_y: np.ndarray
     door: str
+    cut_off: float = 0.0
 
 
 def from_pairs(
@@ -126,6 +132,8 @@ def from_prior(prior: GaussianPrior, operator: Any, whitening: Whitening, door: 
         B = prior.low_rank_factor(MODES)
         core = ReducedRank.from_factors(B, apply_rows(operator, B), whitening)
         core.variance = np.maximum(prior.variance, core.variance)
+        left_out = whitening.apply(apply_rows(operator, prior.cut_off(MODES, DRAWS, 0).astype(B.dtype)))
+        return Fit(core, prior.mean, mean_y, door, float(np.mean(np.square(left_out, dtype=np.float64))))
     return Fit(core, prior.mean, mean_y, door)
 
 

@@ -178,7 +178,7 @@ def learn_stream(batches: Iterable[tuple[np.ndarray, np.ndarray]], settings: Set
     if n_held:
         if settings.validate_rank:
             fit = from_moments(moments, whitening)
-            curve = validated_risk_curve(fit, fit.core.solve(whitening.scale), X, Y, whitening.variances)
+            curve = validated_risk_curve(fit, fit.core.solve(whitening.scale), X, Y, whitening.scale)
             rank = smallest_rank(curve, settings.tolerance)
         examples = _examples(X, Y, settings.rng)
         moments.update(X, Y)
@@ -223,7 +223,7 @@ def _validated(
         return None, None
     fit = fit_to(X[train], Y[train])
     found = fit.core.solve(whitening.scale)
-    curve = validated_risk_curve(fit, found, X[held], Y[held], whitening.variances)
+    curve = validated_risk_curve(fit, found, X[held], Y[held], whitening.scale)
     rank = smallest_rank(curve, settings.tolerance)
     logger.info("rank %d of %d by validated risk, %.4g", rank, len(curve) - 1, curve[rank])
     return rank, curve

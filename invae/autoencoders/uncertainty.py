@@ -29,7 +29,8 @@ class UncertaintyMixin:
         """
         rows, _ = self._rows(measurements)
         core = self._family()
-        return np.sqrt(estimate_noise(core, self._whitening, rows - self.mean_y_.astype(rows.dtype)))
+        tau = estimate_noise(core, self._whitening, rows - self.mean_y_.astype(rows.dtype))
+        return np.sqrt(np.maximum(tau - self._cut_off, 0.0))
 
     def sample_posterior(
         self, measurements: np.ndarray, n_samples: int, rng: int | np.random.Generator | None = None
@@ -134,7 +135,7 @@ class UncertaintyMixin:
         return self._calibration().p_value(self._distances(rows))
 
     def _distances(self, rows: np.ndarray) -> np.ndarray:
-        tau = np.full(len(rows), self._tau)
+        tau = np.full(len(rows), self._tau + self._cut_off)
         return anomaly_parts(self._family(), self._whitening, tau, rows - self.mean_y_.astype(rows.dtype))
 
     def _calibration(self) -> Calibration:

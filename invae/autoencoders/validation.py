@@ -28,15 +28,15 @@ def split(
 
 
 def validated_risk_curve(
-    fit: Fit, found: RankedMap, X: np.ndarray, Y: np.ndarray, noise: float | np.ndarray = 0.0
+    fit: Fit, found: RankedMap, X: np.ndarray, Y: np.ndarray, noise: float = 0.0
 ) -> np.ndarray:
     """Mean squared error at rank 0, 1, ..., r on rows X (N, n), Y (N, m).
 
-    ``noise`` is the variance of each measurement that is to be added to Y, a number or of shape (m,).
+    ``noise`` is the power tau of the noise that is still to come on top of Y.
     """
     X, Y = X - fit.mean_x, Y - fit.mean_y
     z = Y @ found.encoder.T
-    gain = np.mean(2 * (X @ found.decoder) * z - z**2, axis=0) - (found.encoder**2 * noise).sum(axis=1)
+    gain = np.mean(2 * (X @ found.decoder) * z - z**2, axis=0) - noise * found.noise_gain
     return np.mean(np.einsum("ij,ij->i", X, X)) - np.concatenate([[0.0], np.cumsum(gain)])
 
 

@@ -86,6 +86,6 @@ def fix_signs(columns: np.ndarray) -> np.ndarray:
 
 def _signs(columns: np.ndarray) -> np.ndarray:
     if columns.size == 0:
-        return np.ones(columns.shape[1])
+        return np.ones(columns.shape[1], columns.dtype)
     largest = columns[np.abs(columns).argmax(axis=0), np.arange(columns.shape[1])]
-    return np.where(largest < 0, -1.0, 1.0)
+    return np.where(largest < 0, -1.0, 1.0).astype(columns.dtype)

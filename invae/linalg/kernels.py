@@ -130,9 +130,9 @@ class CosineModes:
 
     With reflecting boundaries (the field continues as its mirror image) a stationary kernel is diagonal
     in the DCT-II basis, and the eigenvalues are the kernel's spectrum on the grid of twice the size.
-    They fall with frequency for every Matern kernel, so that the same k modes are the leading ones for
-    every length and smoothness: ``modes.T @ diag(eigenvalues(kernel)) @ modes`` is the best rank-k
-    version of the reflected kernel.
+    They fall with frequency for every Matern kernel, so that the same k modes lead for every length and
+    smoothness: ``modes.T @ diag(eigenvalues(kernel)) @ modes`` is the best rank-k version of the reflected
+    kernel, up to the grid's anisotropy.
 
     Parameters
     ----------

@@ -262,6 +262,14 @@ class GaussianPrior:
         rows *= (self._scale / np.sqrt(modes.variance(length, nu))).astype(dtype)
         return rows if self._B is None else np.concatenate([self._B.T, rows])
 
+    def cut_off(self, n_modes: int, n_samples: int, rng: int | np.random.Generator | None = None) -> Array:
+        """Draws (n_samples, n), mean 0, of what `low_rank_factor` leaves out of Gamma."""
+        if self._scale is None or self._kernel is None:
+            return np.zeros((n_samples, self.size))
+        fields = self._kernel.sample(n_samples, np.random.default_rng(rng))
+        modes = CosineModes(self.shape_, min(n_modes, self.size)).modes
+        return self._scale * (fields - (fields @ modes.T) @ modes)
+
     def sample(self, n_samples: int, rng: int | np.random.Generator | None = None) -> Array:
         """Draw signals, shape (n_samples, *shape_)."""
         rng = np.random.default_rng(rng)

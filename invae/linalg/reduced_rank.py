@@ -75,6 +75,8 @@ class RankedMap:
     decoder : ndarray of shape (n, r)
         U, orthonormal columns in order of what they explain.
     encoder : ndarray of shape (r, m)
+    noise_gain : ndarray of shape (r,)
+        Diagonal of E R E^T: variance of each code for noise of power 1.
     explained : ndarray of shape (q,)
         Sigma^2 of all q >= r directions: expected squared norm that each recovers.
     total : float
@@ -83,6 +85,7 @@ class RankedMap:
 
     decoder: Array
     encoder: Array
+    noise_gain: Array
     explained: Array
     total: float
 
@@ -194,18 +197,19 @@ class ReducedRank:
             raw = self.cross @ (T / s)
             U = fix_signs(raw)
             s = np.where(np.einsum("ij,ij->j", U, raw) < 0, -s, s)
-            encoder = (T * s).T @ self.whitener
+            codes = (T * s).T
         elif min(n, q) <= DIRECT:
             U, s, Tt = thin_svd(self.cross * root)
             explained = s**2
             rank = self._rank(explained, rank, tolerance)
-            U, encoder = U[:, :rank], (s[:rank, None] * Tt[:rank] * root) @ self.whitener
+            U, codes = U[:, :rank], s[:rank, None] * Tt[:rank] * root
         else:
             H = self.cross * root
             explained, U = symmetric_eigen(H @ H.T)
             U = U[:, : self._rank(explained, rank, tolerance)]
-            encoder = (U.T @ H * root) @ self.whitener
-        return RankedMap(np.ascontiguousarray(U), encoder, explained, self.total)
+            codes = (U.T @ H) * root
+        noise_gain = np.einsum("ij,ij->i", codes, codes)  # the rows of whitener R^{1/2} are orthonormal
+        return RankedMap(np.ascontiguousarray(U), codes @ self.whitener, noise_gain, explained, self.total)
 
     def posterior(self, t: Array, noise: Array) -> tuple[np.ndarray, np.ndarray]:
         """Mean (N, n), centred, and variance (N, n) at full rank for whitened coordinates t (N, q).

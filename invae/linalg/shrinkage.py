@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 
 SHRINKAGES = ("ledoit-wolf", "ppca", "kernel")
 LENGTHS = (1 / 64, 1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2)
-SMOOTHNESS = (0.5, 1.5, math.inf)
+SMOOTHNESS = (0.5, 1.5)
 RHO = (0.0, 0.01, 0.03, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 1.0)
 MODES = 800
 PIXELS = 2048

@@ -1,0 +1,182 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import invae
+from invae.autoencoders.bayes_risk import BayesRiskReconstructor
+from invae.autoencoders.calibration import GRID, Calibration
+from invae.errors import InputError
+from invae.linalg.priors import GaussianPrior
+
+SHAPE = (8, 8)
+
+
+@pytest.fixture(scope="module")
+def problem():
+    prior = GaussianPrior.matern(SHAPE, 3.0, smoothness=1.5, std=0.5, mean=2.0)
+    F = invae.Radon(SHAPE, n_angles=6)
+    return F, prior, BayesRiskReconstructor(F, noise=0.3, prior=prior).fit()
+
+
+def heavy_tailed(n, rng):
+    fields = GaussianPrior.matern(SHAPE, 3.0, smoothness=1.5).sample(n, rng)
+    return fields * rng.gamma(0.2, 3.0, (n, 1, 1)) + 1.0
+
+
+def noisy(F, X, std, rng):
+    Y = F.apply(X)
+    return Y + std * rng.standard_normal(Y.shape)
+
+
+def test_gaussian_coverage_holds_on_gaussian_signals(problem, rng):
+    F, prior, rec = problem
+    X = prior.sample(1000, rng)
+    for row in rec.coverage(X, noisy(F, X, 0.3, rng)):
+        assert row["gaussian"] == pytest.approx(row["level"], abs=0.01)
+
+
+def test_calibration_restores_coverage_on_other_signals(rng):
+    F = invae.Radon(SHAPE, n_angles=6)
+    rec = BayesRiskReconstructor(F, noise=0.3).fit(heavy_tailed(400, rng))
+    X, held = heavy_tailed(500, rng), heavy_tailed(1000, rng)
+    rec.calibrate(X, noisy(F, X, 0.3, rng))
+    Y = noisy(F, held, 0.3, rng)
+    rows = {row["level"]: row for row in rec.coverage(held, Y)}
+    assert rows[0.9]["calibrated"] == pytest.approx(0.9, abs=0.02)
+    assert abs(rows[0.68]["gaussian"] - 0.68) > 0.03
+    assert rows[0.68]["calibrated"] == pytest.approx(0.68, abs=0.02)
+    low, high = rec.predict_interval(Y, 0.9)
+    assert low.shape == held.shape
+    assert np.mean((held >= low) & (held <= high)) == pytest.approx(rows[0.9]["calibrated"], abs=1e-3)
+
+
+def test_calibration_factor_controls_the_risk_in_expectation():
+    # With scores uniform on (0, 1) the factor at level L from N signals is (L + L / N).
+    found = Calibration(100, GRID, np.zeros(2), np.ones(2), np.empty(0))
+    assert found.factor(0.9) == pytest.approx(0.909, abs=1e-9)
+    with pytest.raises(InputError, match="more than"):
+        Calibration(10, GRID, np.zeros(2), np.ones(2), np.empty(0)).factor(0.95)
+
+
+def test_posterior_samples_have_the_error_covariance_of_the_map(problem, rng):
+    F, prior, rec = problem
+    cut = rec.at(rank=10)
+    y = noisy(F, prior.sample(1, rng), 0.3, rng)
+    draws = cut.sample_posterior(y, 4000, rng).reshape(4000, -1)
+    assert np.allclose(draws.mean(axis=0), cut.predict(y).ravel(), atol=0.06)
+    assert np.allclose(draws.std(axis=0), cut.std_, rtol=0.06)
+    Gamma = prior.covariance()
+    A = cut.decoder_ @ cut.encoder_
+    D = A @ F.todense() - np.eye(64)
+    exact = D @ Gamma @ D.T + 0.09 * A @ A.T
+    assert np.abs(np.cov(draws.T) - exact).max() < 0.1 * exact.max()
+
+
+def test_posterior_samples_without_a_prior_have_the_predicted_deviation(rng):
+    F = invae.Radon(SHAPE, n_angles=6)
+    X = GaussianPrior.matern(SHAPE, 3.0).sample(300, rng)
+    rec = BayesRiskReconstructor(F, noise=0.3, shrinkage=None).fit(X)
+    draws = rec.sample_posterior(F.apply(X[:2]), 500, rng)
+    assert draws.shape == (500, 2, *SHAPE)
+    assert np.allclose(draws.std(axis=0).reshape(2, -1), rec.std_, rtol=0.25)
+
+
+def test_noise_level_is_found_from_the_measurement(problem, rng):
+    F, prior, rec = problem
+    for std in (0.03, 0.3, 3.0):
+        X = prior.sample(200, rng)
+        found = rec.estimate_noise(noisy(F, X, std, rng))
+        assert np.median(found) == pytest.approx(std, rel=0.1)
+
+
+def test_unknown_noise_costs_little(problem, rng):
+    F, prior, rec = problem
+    blind = BayesRiskReconstructor(F, noise="auto", prior=prior).fit()
+    for std in (0.05, 0.3, 1.0):
+        X = prior.sample(400, rng)
+        Y = noisy(F, X, std, rng)
+        informed = rec.at(noise=std)
+        x_hat, deviation = blind.predict(Y, return_std=True)
+        risk = np.mean(np.sum((x_hat - X) ** 2, axis=(1, 2)))
+        assert risk < 1.08 * informed.risk_
+        assert np.mean(np.abs(x_hat - X) < 1.645 * deviation) == pytest.approx(0.9, abs=0.03)
+
+
+def test_poisson_noise_has_the_risk_that_was_predicted(rng):
+    prior = GaussianPrior.matern(SHAPE, 3.0, smoothness=1.5, std=0.2, mean=2.0)
+    F, noise = invae.Radon(SHAPE, n_angles=6), invae.PoissonNoise(5.0)
+    rec = BayesRiskReconstructor(F, noise=noise, prior=prior).fit()
+    X = prior.sample(4000, rng)
+    Y = noise.sample(np.maximum(F.apply(X), 0), rng)
+    assert np.mean(np.sum((rec.predict(Y) - X) ** 2, axis=(1, 2))) == pytest.approx(rec.risk_, rel=0.03)
+    white = BayesRiskReconstructor(F, noise=noise.std_for(F.apply(X)), prior=prior).fit()
+    assert np.mean((white.predict(Y) - X) ** 2) > np.mean((rec.predict(Y) - X) ** 2)
+
+
+def test_anomalies_have_small_p_values_and_others_do_not(problem, rng):
+    F, prior, _ = problem
+    rec = BayesRiskReconstructor(F, noise=0.3, prior=prior).fit()
+    X = prior.sample(600, rng)
+    rec.calibrate(X, noisy(F, X, 0.3, rng))
+    fresh = prior.sample(400, rng)
+    Y = noisy(F, fresh, 0.3, rng)
+    p = rec.anomaly_score(Y)
+    assert np.mean(p <= 0.1) == pytest.approx(0.1, abs=0.05)
+    doubled = noisy(F, fresh, 0.9, rng)
+    dead = Y.copy()
+    dead[:, 2] = 0
+    rough = F.apply(fresh + 1.5 * rng.standard_normal(fresh.shape)) + 0.3 * rng.standard_normal(Y.shape)
+    for strange in (doubled, dead, rough):
+        assert np.median(rec.anomaly_score(strange)) < 0.02
+
+
+def test_calibration_is_stored(problem, rng, tmp_path):
+    F, prior, _ = problem
+    rec = BayesRiskReconstructor(F, noise=0.3, prior=prior).fit()
+    X = prior.sample(100, rng)
+    rec.calibrate(X)
+    y = noisy(F, X, 0.3, rng)
+    again = invae.load(rec.save(tmp_path / "model.h5"))
+    assert np.array_equal(again.predict_interval(y)[0], rec.predict_interval(y)[0])
+    assert np.array_equal(again.anomaly_score(y), rec.anomaly_score(y))
+    assert np.array_equal(again.sample_posterior(y, 2, 0), rec.sample_posterior(y, 2, 0))
+
+
+def test_model_error_learnt_from_pairs_joins_the_noise(rng):
+    prior = GaussianPrior.matern(SHAPE, 3.0, smoothness=1.5, mean=1.0)
+    F = invae.Radon(SHAPE, n_angles=6)
+    drift = np.sin(np.linspace(0, 9, F.shape[0]))
+    X, held = prior.sample(120, rng), prior.sample(400, rng)
+
+    def measured(X):
+        Y = F.apply(X.reshape(len(X), -1))
+        return Y + 1.0 + 2.0 * rng.standard_normal((len(X), 1)) * drift + 0.2 * rng.standard_normal(Y.shape)
+
+    naive = BayesRiskReconstructor(F, noise=0.2).fit(X)
+    aware = BayesRiskReconstructor(F).fit(X, measured(X))
+    pairs = BayesRiskReconstructor().fit(X, measured(X))
+    Y = measured(held)
+    truth = held.reshape(len(held), -1)
+    risk = {
+        n: np.mean((r.predict(Y) - truth) ** 2)
+        for n, r in [("naive", naive), ("aware", aware), ("pairs", pairs)]
+    }
+    assert risk["aware"] < 0.5 * risk["naive"]
+    assert risk["aware"] < risk["pairs"]
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda rec, y: rec.anomaly_score(y), "not calibrated"),
+        (lambda rec, y: rec.predict_interval(y), "not calibrated"),
+        (lambda rec, y: rec.calibrate(np.zeros((3, 64)), y[:3]), "too few"),
+        (lambda rec, y: rec.calibrate(np.zeros((3, 64)), y[:2]), "no pairs"),
+    ],
+)
+def test_what_needs_calibration_says_so(problem, rng, call, message):
+    F, prior, _ = problem
+    rec = BayesRiskReconstructor(F, noise=0.3, prior=prior).fit()
+    with pytest.raises(InputError, match=message):
+        call(rec, F.apply(prior.sample(10, rng)).reshape(10, -1))
