@@ -57,9 +57,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logger = logging.getLogger("invae")
     level = logger.level
     logger.addHandler(handler)
+    heard = _Warnings()
     try:
         with warnings.catch_warnings():
-            warnings.showwarning = _show_warning
+            warnings.showwarning = heard.show
             app(args=None if arguments is None else list(arguments), prog_name="invae")
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
@@ -72,10 +73,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         return 0
     finally:
+        heard.close()
         logger.removeHandler(handler)
         logger.setLevel(level)
     return 0
 
 
-def _show_warning(message: Warning | str, *_: object) -> None:
-    say(f"warning: {message}")
+class _Warnings:
+    """Warnings on stderr; of many only the first few, then how many more there were."""
+
+    most = 3
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def show(self, message: Warning | str, *_: object) -> None:
+        self.count += 1
+        if self.count <= self.most:
+            say(f"warning: {message}")
+
+    def close(self) -> None:
+        if self.count > self.most:
+            say(f"warning: and {self.count - self.most} more of this kind")

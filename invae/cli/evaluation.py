@@ -12,6 +12,8 @@ from invae.cli.inputs import load_inputs
 
 __all__ = ["VERBS", "evaluate"]
 
+MOST_ROWS = 20
+
 
 def evaluate(
     files: Annotated[
@@ -22,6 +24,7 @@ def evaluate(
         str | None, typer.Option(help="Unit of q where a file does not say, e.g. 1/nm.")
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite the report.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Print every row of every table.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False,
 ) -> None:
     """Compare an archive with the files it was made of: errors in units of the bound, rates, physics."""
@@ -51,7 +54,9 @@ def evaluate(
         print_json({"archive": str(packed), **results.config, **{t.name: t.rows for t in results.tables}})
     else:
         for table in results.tables:
-            print_table(table.rows, table.caption)
+            print_table(table.rows if everything else table.rows[:MOST_ROWS], table.caption)
+            if not everything and len(table.rows) > MOST_ROWS:
+                say(f"... and {len(table.rows) - MOST_ROWS} more rows; --all, --html or --json shows them")
         say(f"{packed}: {results.summary}")
     if html is not None:
         from invae.report import Report

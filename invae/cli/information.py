@@ -14,6 +14,8 @@ from invae.errors import InvaeError
 
 __all__ = ["VERBS", "info"]
 
+MOST_NAMES = 6
+
 
 def info(
     files: Annotated[list[Path], typer.Argument(help="Data files, arrays, models or archives.")],
@@ -79,7 +81,7 @@ def _record(record: Any) -> dict[str, Any]:
         "kind": rest["kind"],
         "shape": list(values.shape),
         "dtype": str(values.dtype),
-        "arrays": sorted(arrays),
+        "arrays": [name.removeprefix("columns/") for name in sorted(arrays)],
         "units": rest["units"],
         "not_finite": int((~finite).sum()),
         "negative": int((values[finite] < 0).sum()),
@@ -139,7 +141,8 @@ def _record_text(record: dict[str, Any]) -> str:
         text = f"{record['dtype']} frame {shape}"
         held = [name for name in record["arrays"] if name != "data"]
     if held:
-        text += f", with {', '.join(held)}"
+        more = f" and {len(held) - MOST_NAMES} more" if len(held) > MOST_NAMES else ""
+        text += f", with {', '.join(held[:MOST_NAMES])}{more}"
     for count, what in ((record["not_finite"], "not finite"), (record["negative"], "negative")):
         if count:
             text += f", {count} {what}"

@@ -9,7 +9,7 @@ import numpy as np
 
 from invae.data.records import Curve
 from invae.errors import InvaeError
-from invae.evaluation.frames import bad_pixels, first_image, ring_shifts
+from invae.evaluation.frames import bad_pixels, centre_source, first_image, ring_shifts
 from invae.evaluation.guinier import fit_guinier
 from invae.evaluation.porod import fit_porod
 from invae.evaluation.results import Figure
@@ -128,15 +128,23 @@ def _frame(name: str, original: Any, decoded: Any, bound: Any) -> dict[str, Any]
         frame["k"] = bound.value
     rings = ring_shifts(original, decoded)
     if rings is not None:
-        frame |= {"ring_z": rings.z, "ring_radius": rings.radius, "ring_label": "radius [pixel]"}
+        label = f"distance from {centre_source(original)} [pixel]"
+        frame |= {"ring_z": rings.z, "ring_radius": rings.radius, "ring_label": label}
     return frame
 
 
 def _units(curve: Curve) -> dict[str, str]:
     return {
-        "q_unit": curve.units.get("q") or "unit not stated",
-        "intensity_unit": curve.units.get("intensity") or "unit not stated",
+        key: _pretty(curve.units.get(name))
+        for key, name in (("q_unit", "q"), ("intensity_unit", "intensity"))
     }
+
+
+def _pretty(unit: str | None) -> str:
+    """A unit as printed: the many spellings of an inverse angstrom become one."""
+    if not unit:
+        return "unit not stated"
+    return "1/Å" if unit.lower() in ("1/a", "1/angstrom", "1/ang", "a-1", "a^-1", "å^-1", "1/å") else unit
 
 
 def _floats(values: Any) -> np.ndarray:

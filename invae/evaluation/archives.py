@@ -88,11 +88,13 @@ def evaluate_archive(
         Table("records", "Every record; what must be exact and is not counts as infinite.", rows),
     ]
     if physics:
-        caption = (
-            "Derived quantities of curves with error bars: shift of the decoded one in units of its sigma."
-        )
+        caption = "Derived quantities of curves with error bars, worst valid ones first: shift in units of their own sigma."
         tables.append(
-            Table("physics", caption, sorted(physics, key=lambda row: -abs(row["shift / sigma"] or 0)))
+            Table(
+                "physics",
+                caption,
+                sorted(physics, key=lambda row: (not row["valid"], -abs(row["shift / sigma"] or 0))),
+            )
         )
     order = sorted(range(len(rows)), key=lambda i: -_badness(rows[i]))
     figures = [

@@ -9,7 +9,7 @@ import numpy as np
 from invae.errors import InvaeError
 from invae.evaluation.rings import RingScores, ring_scores
 
-__all__ = ["bad_pixels", "beam_centre", "first_image", "ring_shifts"]
+__all__ = ["bad_pixels", "beam_centre", "centre_source", "first_image", "ring_shifts"]
 
 
 def first_image(item: Any) -> np.ndarray | None:
@@ -37,18 +37,31 @@ def bad_pixels(item: Any) -> np.ndarray | None:
 
 def beam_centre(item: Any) -> tuple[float, float]:
     """Row and column of the beam: as the metadata state, or where q is least, or the middle of the image."""
-    image = first_image(item)
-    rows, columns = image.shape
-    if not isinstance(item, np.ndarray):
-        stated = (item.metadata.get("geometry") or {}) if hasattr(item.metadata, "get") else {}
-        if isinstance(stated, dict) and len(stated.get("centre") or ()) == 2:
-            return float(stated["centre"][0]), float(stated["centre"][1])
-        if item.qx is not None and item.qy is not None and np.shape(item.qx) == image.shape:
-            q = np.hypot(np.asarray(item.qx, float), np.asarray(item.qy, float))
-            if np.isfinite(q).any():
-                place = np.unravel_index(np.nanargmin(q), q.shape)
-                return float(place[0]), float(place[1])
+    stated = _stated_centre(item)
+    if stated is not None:
+        return stated
+    rows, columns = first_image(item).shape
     return (rows - 1) / 2, (columns - 1) / 2
+
+
+def centre_source(item: Any) -> str:
+    """What `beam_centre` gives: "the beam" or, where nothing tells where that is, "the middle"."""
+    return "the middle" if _stated_centre(item) is None else "the beam"
+
+
+def _stated_centre(item: Any) -> tuple[float, float] | None:
+    if isinstance(item, np.ndarray):
+        return None
+    geometry = item.metadata.get("geometry")
+    if isinstance(geometry, dict) and len(geometry.get("centre") or ()) == 2:
+        return float(geometry["centre"][0]), float(geometry["centre"][1])
+    if item.qx is None or item.qy is None or np.shape(item.qx) != first_image(item).shape:
+        return None
+    q = np.hypot(np.asarray(item.qx, float), np.asarray(item.qy, float))
+    if not np.isfinite(q).any():
+        return None
+    place = np.unravel_index(np.nanargmin(q), q.shape)
+    return float(place[0]), float(place[1])
 
 
 def ring_shifts(original: Any, decoded: Any) -> RingScores | None:

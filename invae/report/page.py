@@ -23,6 +23,8 @@ from invae.evaluation.results import Figure, Results, Table, format_value
 
 __all__ = ["Report"]
 
+TALL = 30  # rows; longer tables scroll
+
 
 class Report:
     """A report over the results of one or several experiments.
@@ -110,26 +112,33 @@ def _figure(number: str, figure: Figure) -> dict[str, Any]:
 def _table(number: str, table: Table) -> dict[str, Any]:
     columns = table.columns
     marked = {column: table.best_rows(column) for column in columns}
-    numeric = {c for c in columns if any(_is_number(v) for v in table.column(c))}
+    kinds = {c: _column_kind(table.column(c)) for c in columns}
     rows = []
     for index, row in enumerate(table.rows):
         starts_group = bool(
             table.group and index and row.get(table.group) != table.rows[index - 1].get(table.group)
         )
         cells = [
-            {"text": format_value(row.get(c)), "best": index in marked[c], "number": c in numeric}
-            for c in columns
+            {"text": format_value(row.get(c)), "best": index in marked[c], "kind": kinds[c]} for c in columns
         ]
         rows.append({"cells": cells, "starts_group": starts_group})
-    heads = [{"text": column, "number": column in numeric} for column in columns]
+    heads = [{"text": column, "kind": kinds[column]} for column in columns]
     return {
         "number": number,
         "caption": table.caption,
         "heads": heads,
         "rows": rows,
         "notes": table.notes,
+        "tall": len(rows) > TALL,
         "has_best": any(marked.values()),
     }
+
+
+def _column_kind(values: list[Any]) -> str:
+    """How a column is set: numbers to the right, long texts wrapped."""
+    if any(_is_number(value) for value in values):
+        return "number"
+    return "prose" if any(isinstance(value, str) and len(value) > 48 for value in values) else ""
 
 
 def _is_number(value: Any) -> bool:

@@ -138,6 +138,13 @@ def test_info_speaks_of_every_kind_of_file(curve_file, tmp_path, run):
     assert status == 1 and found[0]["records"][0]["shape"] == [102] and found[1]["kind"] == "error"
 
 
+def test_of_many_warnings_only_the_first_few_are_shown(tmp_path, run):
+    for i in range(6):
+        (tmp_path / f"c{i}.dat").write_text("0.1 5.0\n0.2 4.0\n0.3 2.0\n0.4 1.0\n")
+    status, _, stderr = run("info", *sorted(tmp_path.iterdir()))
+    assert status == 0 and stderr.count("--q-unit") == 3 and "3 more of this kind" in stderr
+
+
 def test_the_installed_command_runs(curve_file, tmp_path):
     def call(*arguments):
         command = [sys.executable, "-m", "invae.cli", *map(str, arguments)]

@@ -84,6 +84,12 @@ def test_best_values_config_and_versions_are_shown():
     assert html.count("<p>First.</p>") == 1 and "<p>Second.</p>" in html
 
 
+def test_long_tables_scroll_and_long_texts_wrap():
+    rows = [{"a": i, "note": "words " * 12} for i in range(40)]
+    html = Report(Results("long", "Long", "", tables=[Table("t", "", rows), Table("s", "", rows[:3])])).html()
+    assert html.count('class="scroll tall"') == 1 and 'class="prose"' in html
+
+
 def test_bare_results_make_a_page():
     parse(Report(Results("bare", "Bare", "", environment={})).html())
 
