@@ -4,6 +4,7 @@ from invae.data.arrays import read_array, split_inner_path, write_array
 from invae.data.files import atomic_path
 from invae.data.read import read
 from invae.data.records import Curve, Frame, Record, from_parts, identical, unique_names
+from invae.data.write import write
 
 __all__ = [
     "Curve",
@@ -16,5 +17,6 @@ __all__ = [
     "read_array",
     "split_inner_path",
     "unique_names",
+    "write",
     "write_array",
 ]

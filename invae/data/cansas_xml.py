@@ -17,18 +17,20 @@ from typing import Any
 
 import numpy as np
 
-from invae.data.records import Curve
+from invae.data.note import from_note
+from invae.data.records import Curve, Record
 from invae.data.text import is_number, number
 from invae.errors import FormatError
 
-__all__ = ["read_cansas_xml"]
+__all__ = ["FIELDS", "NOTE_TAG", "SPECTRUM", "children", "read_cansas_xml"]
 
-_FIELDS = {"Q": "q", "I": "intensity", "Idev": "sigma", "Qdev": "dq", "dQl": "dql", "dQw": "dqw"}
-_FIELDS |= {"Qmean": "qmean", "Shadowfactor": "shadowfactor"}
-_SPECTRUM = "SAStransmission_spectrum"
+FIELDS = {"Q": "q", "I": "intensity", "Idev": "sigma", "Qdev": "dq", "dQl": "dql", "dQw": "dqw"}
+FIELDS |= {"Qmean": "qmean", "Shadowfactor": "shadowfactor"}
+SPECTRUM = "SAStransmission_spectrum"
+NOTE_TAG = "{urn:invae:note:1}note"
 
 
-def read_cansas_xml(path: Path, raw: bytes) -> list[Curve]:
+def read_cansas_xml(path: Path, raw: bytes) -> list[Record]:
     """Read every ``SASdata`` of every ``SASentry``.
 
     Raises
@@ -48,20 +50,25 @@ def read_cansas_xml(path: Path, raw: bytes) -> list[Curve]:
         raise FormatError(
             f"{file} line {root.sourceline}: root element {_tag(root)!r} is not a canSAS SASroot"
         )
-    entries = _children(root, "SASentry")
+    entries = children(root, "SASentry")
     if not entries:
         raise FormatError(f"{file} line {root.sourceline}: the SASroot holds no SASentry")
     shell = copy.deepcopy(root)
-    for entry in _children(shell, "SASentry"):
+    for entry in children(shell, "SASentry"):
         shell.remove(entry)
-    curves = []
+    curves: list[Record] = []
     for entry_index, entry in enumerate(entries):
-        blocks = _children(entry, "SASdata")
+        blocks = children(entry, "SASdata")
         if not blocks:
             raise FormatError(f"{file} line {entry.sourceline}: this SASentry holds no SASdata")
         spectra, spectra_units, spectra_missing = _spectra(entry, file)
         for block_index, block in enumerate(blocks):
-            arrays, units, missing = _points(_children(block, "Idata"), file, block, ("Q", "I"))
+            arrays, units, missing = _points(children(block, "Idata"), file, block, ("Q", "I"))
+            source = f"{file}:/SASroot/SASentry[{entry_index + 1}]/SASdata[{block_index + 1}]"
+            note = next(entry.iter(NOTE_TAG), None)
+            if note is not None:
+                curves.append(from_note(note.text or "", arrays, f"{file} line {note.sourceline}"))
+                continue
             label = block.get("name", "").strip() if len(blocks) > 1 else ""
             bare = _without_points(entry, block_index)
             metadata = {
@@ -80,7 +87,7 @@ def read_cansas_xml(path: Path, raw: bytes) -> list[Curve]:
                     name=label or _name(entry) or path.stem,
                     metadata=metadata,
                     header=_document(shell, bare),
-                    source=f"{file}:/SASroot/SASentry[{entry_index + 1}]/SASdata[{block_index + 1}]",
+                    source=source,
                 )
             )
     return curves
@@ -90,7 +97,8 @@ def _tag(element: Any) -> str:
     return element.tag.rpartition("}")[2] if isinstance(element.tag, str) else ""
 
 
-def _children(element: Any, tag: str) -> list[Any]:
+def children(element: Any, tag: str) -> list[Any]:
+    """Children of an element by their name without namespace."""
     return [child for child in element if _tag(child) == tag]
 
 
@@ -99,7 +107,7 @@ def _text(element: Any) -> str:
 
 
 def _name(entry: Any) -> str:
-    title, run = ([_text(child) for child in _children(entry, tag)] for tag in ("Title", "Run"))
+    title, run = ([_text(child) for child in children(entry, tag)] for tag in ("Title", "Run"))
     stated = [*title, entry.get("name", "").strip(), *run]
     return next((name for name in stated if name), "")
 
@@ -138,11 +146,11 @@ def _points(
     missing = {}
     for tag, column in columns.items():
         column.extend([np.nan] * (len(points) - len(column)))
-        present = {i for i, point in enumerate(points) for child in _children(point, tag) if _text(child)}
+        present = {i for i, point in enumerate(points) for child in children(point, tag) if _text(child)}
         absent = [i for i in range(len(points)) if i not in present]
         if absent:
-            missing[_FIELDS.get(tag, tag)] = absent
-    names = {tag: _FIELDS.get(tag, tag) for tag in columns}
+            missing[FIELDS.get(tag, tag)] = absent
+    names = {tag: FIELDS.get(tag, tag) for tag in columns}
     return (
         {names[tag]: np.array(column, np.float64) for tag, column in columns.items()},
         {names[tag]: units[tag] for tag in columns},
@@ -157,8 +165,8 @@ def _spectra(
     arrays: dict[str, np.ndarray] = {}
     units: dict[str, str | None] = {}
     missing: dict[str, list[int]] = {}
-    for index, spectrum in enumerate(_children(entry, _SPECTRUM)):
-        points = _children(spectrum, "Tdata")
+    for index, spectrum in enumerate(children(entry, SPECTRUM)):
+        points = children(spectrum, "Tdata")
         if not points:
             continue
         found, found_units, absent = _points(points, file, spectrum, ("Lambda", "T"))
@@ -172,12 +180,12 @@ def _spectra(
 def _without_points(entry: Any, block_index: int) -> Any:
     """Copy of the entry with one SASdata only and without any Idata or Tdata."""
     bare = copy.copy(entry)
-    for index, block in enumerate(_children(bare, "SASdata")):
+    for index, block in enumerate(children(bare, "SASdata")):
         if index != block_index:
             bare.remove(block)
-    for holder, tag in (("SASdata", "Idata"), (_SPECTRUM, "Tdata")):
-        for block in _children(bare, holder):
-            for point in _children(block, tag):
+    for holder, tag in (("SASdata", "Idata"), (SPECTRUM, "Tdata")):
+        for block in children(bare, holder):
+            for point in children(block, tag):
                 block.remove(point)
     return bare
 

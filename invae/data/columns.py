@@ -17,12 +17,13 @@ from pathlib import Path
 
 import numpy as np
 
-from invae.data.records import Curve
+from invae.data.note import from_note
+from invae.data.records import Curve, Record
 from invae.data.tables import Table, find_table
 from invae.data.text import decode, split_lines
 from invae.errors import FormatError, InvaeWarning
 
-__all__ = ["read_columns", "stated_q_unit"]
+__all__ = ["NOTE_PREFIX", "read_columns", "stated_q_unit"]
 
 _ROLES = {
     "q": {"q", "x", "s", "h", "modq", "sexp", "qvalue", "qvalues", "scatteringvector"},
@@ -47,6 +48,7 @@ _ROLES = {
     "shadowfactor": {"shadowfactor", "shadow"},
 }
 _ROLES["sigma"] |= {"stddevi", "uncertainty"}
+NOTE_PREFIX = "# invae-note: "
 # A first column of this name makes the file something else than I(q).
 _NOT_Q = {
     "r": "P(r)",
@@ -77,7 +79,7 @@ _OTHER_RESULTS = (
 )
 
 
-def read_columns(path: Path, raw: bytes, q_unit: str | None = None) -> Curve:
+def read_columns(path: Path, raw: bytes, q_unit: str | None = None) -> Record:
     """Read the one curve of a text file.
 
     Parameters
@@ -101,6 +103,12 @@ def read_columns(path: Path, raw: bytes, q_unit: str | None = None) -> Curve:
             raise FormatError(f"{file}: this is the {what}, not a curve I(q)")
     pdh = re.match(r"[^\r\n]*(?:\r\n|\r|\n)SAXS BOX", text) is not None
     table = find_table(text, file, counts_above=pdh)
+    note = re.search(rf"^{re.escape(NOTE_PREFIX)}(.*)$", table.header, re.MULTILINE)
+    if note:
+        arrays = {str(i): table.values[:, i] for i in range(table.values.shape[1])}
+        return from_note(
+            note[1].rstrip("\r"), arrays, f"{file} line {table.header[: note.start()].count(chr(10)) + 1}"
+        )
     labels, label_units = _labels(table)
     roles = _roles(table, labels, file)
     _check_rows(table, labels, file)

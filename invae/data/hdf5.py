@@ -12,7 +12,7 @@ import numpy as np
 
 from invae.errors import FileError, FormatError, InvaeError
 
-__all__ = ["attribute", "attributes", "open_hdf5", "read_dataset", "scalar_or_list", "words"]
+__all__ = ["attribute", "attributes", "open_hdf5", "read_dataset", "scalar_or_list", "unit_of", "words"]
 
 
 @contextmanager
@@ -42,8 +42,8 @@ def open_hdf5(path: Path) -> Iterator[Any]:
         raise FormatError(f"{path.name}: damaged HDF5 file ({error})") from error
 
 
-def read_dataset(dataset: Any, file: str) -> np.ndarray:
-    """Values of a numeric data set, as stored.
+def read_dataset(dataset: Any, file: str, index: Any = ()) -> np.ndarray:
+    """Values of a numeric data set, or of the part that ``index`` slices, as stored.
 
     Raises
     ------
@@ -53,7 +53,7 @@ def read_dataset(dataset: Any, file: str) -> np.ndarray:
     if dataset.dtype.kind not in "biuf" or dataset.shape is None:
         raise FormatError(f"{file}:{dataset.name} has dtype {dataset.dtype}; expected real numbers")
     try:
-        return np.asarray(dataset[()])
+        return np.asarray(dataset[index])
     except (OSError, RuntimeError, ValueError, MemoryError) as error:
         raise FormatError(f"{file}:{dataset.name} cannot be decoded: {error}") from error
 
@@ -81,6 +81,13 @@ def scalar_or_list(dataset: Any, file: str) -> Any:
         return _plain(dataset[()])
     except (OSError, RuntimeError, TypeError, ValueError) as error:
         raise FormatError(f"{file}:{dataset.name} cannot be decoded: {error}") from error
+
+
+def unit_of(dataset: Any) -> str | None:
+    """Unit in the attribute ``units`` or, in older files, ``unit``; None when the file does not say."""
+    unit = attribute(dataset, "units")
+    unit = attribute(dataset, "unit") if unit is None else unit
+    return unit if isinstance(unit, str) else None
 
 
 def words(value: Any) -> list[str]:

@@ -18,21 +18,20 @@ from typing import Any
 
 import numpy as np
 
-from invae.data.hdf5 import attribute, attributes, open_hdf5, read_dataset, scalar_or_list, words
+from invae.data.hdf5 import attribute, attributes, open_hdf5, read_dataset, scalar_or_list, unit_of, words
+from invae.data.hdf5_tree import enclosing_entry, groups_of_class, surroundings
+from invae.data.nexus import dataset_frame, noted_records, read_nexus
 from invae.data.records import Curve, Frame, Record
 from invae.errors import FormatError
 
-__all__ = ["read_nxcansas"]
+__all__ = ["read_hdf5"]
 
-_CLASSES = ("canSAS_class", "SAS_class", "NX_class")
 _CURVE_KEYS = {"dQl": "dql", "dQw": "dqw", "Qmean": "qmean", "ShadowFactor": "shadowfactor"}
 _CURVE_KEYS |= {"Shadowfactor": "shadowfactor"}
-# Longer arrays of the entry are kept as columns (bit-exact, compressible), not as JSON lists.
-_LONGEST_LIST = 16
 
 
-def read_nxcansas(path: Path, inner: str | None = None) -> list[Record]:
-    """Read every SASdata group, or what lies at ``inner``.
+def read_hdf5(path: Path, inner: str | None = None, lazy: bool | None = None) -> list[Record]:
+    """Read every SASdata group, or what lies at ``inner``; without any SASdata every NXdata.
 
     Raises
     ------
@@ -50,44 +49,20 @@ def read_nxcansas(path: Path, inner: str | None = None) -> list[Record]:
                     f"{path.name} has no {inner} inside; its root holds {', '.join(file) or 'nothing'}"
                 )
         if isinstance(start, h5py.Dataset):
-            return [_dataset(start, path)]
-        groups = _groups(start, "SASdata")
-        if not groups:
-            groups = [group for group in _groups(start, "NXdata") if "signal" in group.attrs]
-        if not groups and inner is not None:
+            return [dataset_frame(start, path, lazy)]
+        noted = noted_records(path, start, lazy)
+        if noted:
+            return noted
+        groups = groups_of_class(start, "SASdata")
+        if groups:
+            return [_record(group, path) for group in groups]
+        frames = read_nexus(path, start, lazy)
+        if not frames:
             raise FormatError(
-                f"{path.name}:{inner} holds no SASdata or NXdata group; name a data set to read it as it is"
+                f"{path.name}:{start.name} holds no SASdata and no NXdata with a signal; "
+                f"name what to read: {path.name}:/path/to/data"
             )
-        if not groups:
-            raise FormatError(
-                f"{path.name} has no SASdata or NXdata; name what to read: {path.name}:/path/to/data"
-            )
-        return [_record(group, path) for group in groups]
-
-
-def _groups(start: Any, kind: str) -> list[Any]:
-    import h5py
-
-    found = []
-    seen = set()
-
-    def visit(group: Any) -> None:
-        # Hard links may lead back to a group that is being visited.
-        address = h5py.h5o.get_info(group.id).addr
-        if address in seen:
-            return
-        seen.add(address)
-        if kind in (attribute(group, key) for key in _CLASSES):
-            found.append(group)
-            return
-        for key in group:
-            link = group.get(key, getlink=True)
-            child = group.get(key) if not isinstance(link, h5py.SoftLink) else None
-            if isinstance(child, h5py.Group):
-                visit(child)
-
-    visit(start)
-    return found
+        return frames
 
 
 def _record(group: Any, path: Path) -> Record:
@@ -98,14 +73,14 @@ def _record(group: Any, path: Path) -> Record:
     data = group[signal]
     used = {signal}
     units = {}
-    entry = _entry(group)
+    entry = enclosing_entry(group)
     arrays: dict[str, np.ndarray] = {}
 
     def take(role: str, key: str | None) -> None:
         if key and key in group and key not in used and not hasattr(group[key], "keys"):
             used.add(key)
             arrays[role] = read_dataset(group[key], path.name)
-            units[role] = _unit(group[key])
+            units[role] = unit_of(group[key])
 
     is_curve = data.ndim == 1
     take(
@@ -131,14 +106,16 @@ def _record(group: Any, path: Path) -> Record:
     for key in group:
         take(key, key)
     values = read_dataset(data, path.name)
-    units["intensity" if is_curve else "data"] = _unit(data)
+    units["intensity" if is_curve else "data"] = unit_of(data)
     for key in ("sigma", "mask", "q", "dq", "qx", "qy"):
         if key in arrays and arrays[key].shape != values.shape:
             if key == "q":
                 raise FormatError(f"{place}: Q has shape {arrays[key].shape}, {signal} has {values.shape}")
             arrays[f"{key}_as_stored"] = arrays.pop(key)
     metadata = {"format": "NXcanSAS", "root": attributes(group.file), "data": _attributes(group, used)}
-    rest, long_arrays, long_units = _tree(entry, group, path.name) if entry is not None else ({}, {}, {})
+    rest, long_arrays, long_units = (
+        surroundings(entry, [group], path.name) if entry is not None else ({}, {}, {})
+    )
     metadata["entry"] = rest
     named_fields = ("q", "sigma", "dq", "mask") if is_curve else ("qx", "qy", "sigma", "mask")
     fields: dict[str, Any] = {key: arrays.pop(key) for key in named_fields if key in arrays}
@@ -150,16 +127,6 @@ def _record(group: Any, path: Path) -> Record:
         "source": place,
     }
     return Curve(intensity=values, **fields, **shared) if is_curve else Frame(data=values, **fields, **shared)
-
-
-def _dataset(dataset: Any, path: Path) -> Frame:
-    return Frame(
-        data=read_dataset(dataset, path.name),
-        units={"data": _unit(dataset)},
-        name=f"{path.stem}{dataset.name}",
-        metadata={"format": "HDF5", "attributes": attributes(dataset)},
-        source=f"{path.name}:{dataset.name}",
-    )
 
 
 def _pointer(group: Any, dataset: Any, keys: tuple[str, ...], default: str) -> str | None:
@@ -179,23 +146,8 @@ def _axes(group: Any) -> list[str]:
     return ["Q"]
 
 
-def _unit(dataset: Any) -> str | None:
-    unit = attribute(dataset, "units")
-    unit = attribute(dataset, "unit") if unit is None else unit
-    return unit if isinstance(unit, str) else None
-
-
-def _entry(group: Any) -> Any:
-    parent = group
-    while parent.name != "/":
-        parent = parent.parent
-        if {"SASentry", "NXentry"} & {attribute(parent, key) for key in _CLASSES}:
-            return parent
-    return None
-
-
 def _name(group: Any, entry: Any, path: Path) -> str:
-    siblings = [] if entry is None else [g for g in _groups(entry, "SASdata") if g != group]
+    siblings = [] if entry is None else [g for g in groups_of_class(entry, "SASdata") if g != group]
     if siblings:
         return attribute(group, "canSAS_name") or group.name.rpartition("/")[2]
     for key in ("title", "run"):
@@ -211,52 +163,3 @@ def _attributes(group: Any, used: set[str]) -> dict[str, Any]:
     found = {"@": attributes(group)}
     found |= {key: {"@": attributes(group[key])} for key in used if len(group[key].attrs)}
     return found
-
-
-def _tree(
-    entry: Any, skip: Any, file: str
-) -> tuple[dict[str, Any], dict[str, np.ndarray], dict[str, str | None]]:
-    """The entry without its SASdata groups: nested dict (attributes under ``@``), long arrays, units."""
-    import h5py
-
-    arrays: dict[str, np.ndarray] = {}
-    units: dict[str, str | None] = {}
-    seen = set()
-
-    def visit(group: Any, prefix: str) -> dict[str, Any]:
-        address = h5py.h5o.get_info(group.id).addr
-        if address in seen:
-            return {"@link": group.name}
-        seen.add(address)
-        tree: dict[str, Any] = {"@": attributes(group)} if len(group.attrs) else {}
-        for key in group:
-            link = group.get(key, getlink=True)
-            if isinstance(link, h5py.SoftLink | h5py.ExternalLink):
-                tree[key] = {"@link": link.path}
-                continue
-            child = group[key]
-            if isinstance(child, h5py.Group):
-                if child == skip or "SASdata" in (attribute(child, name) for name in _CLASSES):
-                    if child == skip:
-                        tree |= {key: visit_below(child, f"{prefix}{key}/")} if _subgroups(child) else {}
-                    continue
-                tree[key] = visit(child, f"{prefix}{key}/")
-            elif isinstance(child, h5py.Dataset):
-                if child.size is not None and child.size > _LONGEST_LIST and child.dtype.kind in "biuf":
-                    arrays[prefix + key] = read_dataset(child, file)
-                    units[prefix + key] = _unit(child)
-                    if len(child.attrs):
-                        tree[key] = {"@": attributes(child)}
-                    continue
-                value = scalar_or_list(child, file)
-                tree[key] = {"@": attributes(child), "value": value} if len(child.attrs) else value
-        return tree
-
-    def visit_below(group: Any, prefix: str) -> dict[str, Any]:
-        return {key: visit(group[key], f"{prefix}{key}/") for key in _subgroups(group)}
-
-    return visit(entry, ""), arrays, units
-
-
-def _subgroups(group: Any) -> list[str]:
-    return [key for key in group if hasattr(group[key], "keys")]

@@ -7,13 +7,16 @@ from pathlib import Path
 
 from invae.data.arrays import split_inner_path
 from invae.data.columns import read_columns
+from invae.data.frames import is_cbf, is_edf, is_tiff, read_cbf, read_edf, read_tiff
+from invae.data.nist_vax import is_nist_vax, read_nist_vax
+from invae.data.qxqy import is_danse, is_qxqy, read_danse, read_qxqy
 from invae.data.records import Record
 from invae.errors import FileError, FormatError
 
 __all__ = ["read"]
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
-_BINARY = {
+_FOREIGN = {
     b"\x93NUMPY": "a NumPy array",
     b"PK\x03\x04": "a zip archive",
     b"\x1f\x8b": "a gzip archive",
@@ -25,7 +28,7 @@ _BINARY = {
 }
 
 
-def read(path: str | os.PathLike[str], q_unit: str | None = None) -> list[Record]:
+def read(path: str | os.PathLike[str], q_unit: str | None = None, lazy: bool | None = None) -> list[Record]:
     """Read every record of a scattering file.
 
     Parameters
@@ -36,6 +39,8 @@ def read(path: str | os.PathLike[str], q_unit: str | None = None) -> list[Record
     q_unit : str, optional
         Unit of q, for instance ``"1/nm"``, where the file does not state it. Without it such a file brings an
         `InvaeWarning` and its unit stays ``None``.
+    lazy : bool, optional
+        Leave stacks of HDF5 images on disk until they are sliced; by default those above 256 MiB.
 
     Returns
     -------
@@ -59,21 +64,33 @@ def read(path: str | os.PathLike[str], q_unit: str | None = None) -> list[Record
     file, inner = split_inner_path(path)
     head = _head(file)
     if head.startswith(_HDF5):
-        from invae.data.nxcansas import read_nxcansas
+        from invae.data.nxcansas import read_hdf5
 
-        return read_nxcansas(file, inner)
+        return read_hdf5(file, inner, lazy)
     if inner is not None:
         raise FormatError(f"{file.name} is not an HDF5 file, so it has no path {inner!r} inside")
     if not head:
         raise FormatError(f"{file.name}: the file is empty")
-    for mark, what in _BINARY.items():
+    if is_tiff(head):
+        return list(read_tiff(file))
+    for mark, what in _FOREIGN.items():
         if head.startswith(mark):
             raise FormatError(f"{file.name} is {what}, not a scattering file")
     raw = file.read_bytes()
-    if head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<") and _is_xml(head):
+    if is_cbf(head):
+        return list(read_cbf(file, raw))
+    if is_edf(head):
+        return list(read_edf(file, raw))
+    if is_nist_vax(raw):
+        return [read_nist_vax(file, raw)]
+    if _is_xml(head):
         from invae.data.cansas_xml import read_cansas_xml
 
         return list(read_cansas_xml(file, raw))
+    if is_danse(head):
+        return [read_danse(file, raw)]
+    if is_qxqy(head):
+        return [read_qxqy(file, raw, q_unit)]
     return [read_columns(file, raw, q_unit)]
 
 
@@ -91,6 +108,8 @@ def _head(file: Path) -> bytes:
 
 def _is_xml(head: bytes) -> bool:
     start = head.lstrip(b"\xef\xbb\xbf \t\r\n")
+    if not start.startswith(b"<"):
+        return False
     # "<X> <Y>" is the usual label line of a text table, not a tag.
     return start.startswith((b"<?", b"<!")) or (
         start[1:2].isalpha() and not start[:3].upper().startswith(b"<X>")

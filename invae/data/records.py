@@ -48,13 +48,14 @@ class _Parts:
             changes[self._values] = changes.pop("values")
         return dataclasses.replace(self, **changes)
 
-    def to_parts(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        """Split into arrays by name (further ones as ``columns/NAME``) and one JSON-able dict."""
-        arrays = {
-            key: np.asarray(getattr(self, key)) for key in self._arrays if getattr(self, key) is not None
-        }
-        arrays |= {_COLUMN + key: column for key, column in self.columns.items()}
-        return arrays, {
+    def arrays(self) -> dict[str, Any]:
+        """Every array by name, further ones as ``columns/NAME``; a stack on disk stays there."""
+        held = {key: getattr(self, key) for key in self._arrays if getattr(self, key) is not None}
+        return held | {_COLUMN + key: column for key, column in self.columns.items()}
+
+    def description(self) -> dict[str, Any]:
+        """Everything but the arrays, JSON-able."""
+        return {
             "kind": self._kind,
             "name": self.name,
             "units": dict(self.units),
@@ -62,6 +63,10 @@ class _Parts:
             "header": self.header,
             "source": self.source,
         }
+
+    def to_parts(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        """Split into the arrays by name and the `description`; `from_parts` joins them."""
+        return {key: np.asarray(array) for key, array in self.arrays().items()}, self.description()
 
     def _settle(self) -> None:
         for key in self._arrays:
@@ -249,10 +254,10 @@ def identical(a: Record, b: Record) -> bool:
     """True when two records agree in every bit: NaN payloads, -0, byte order, texts and units included."""
     if type(a) is not type(b):
         return False
-    (arrays_a, rest_a), (arrays_b, rest_b) = a.to_parts(), b.to_parts()
+    arrays_a, arrays_b = a.arrays(), b.arrays()
     if set(arrays_a) != set(arrays_b):
         return False
-    if json.dumps(rest_a, sort_keys=True) != json.dumps(rest_b, sort_keys=True):
+    if json.dumps(a.description(), sort_keys=True) != json.dumps(b.description(), sort_keys=True):
         return False
     return all(_same_bits(array, arrays_b[key]) for key, array in arrays_a.items())
 
@@ -304,5 +309,10 @@ def _json_copy(value: Any, what: str) -> Any:
         raise InputError(f"{what} must be JSON-able (texts, numbers, lists, dicts): {error}") from error
 
 
-def _same_bits(a: np.ndarray, b: np.ndarray) -> bool:
-    return a.dtype.str == b.dtype.str and a.shape == b.shape and a.tobytes() == b.tobytes()
+def _same_bits(a: Any, b: Any) -> bool:
+    if a.dtype.str != b.dtype.str or tuple(a.shape) != tuple(b.shape):
+        return False
+    if isinstance(a, np.ndarray) and isinstance(b, np.ndarray):
+        return a.tobytes() == b.tobytes()
+    # A stack that stays on disk may be larger than the memory.
+    return all(_same_bits(np.asarray(a[i]), np.asarray(b[i])) for i in range(a.shape[0]))

@@ -66,6 +66,8 @@ def find_table(text: str, file: str, counts_above: bool = False) -> Table:
         "decimal": "," if decimal_comma else ".",
         "newline": _newline(lines[first]) or _newline(lines[-1]) or "\n",
     }
+    if not _newline(lines[last]):
+        layout["final_newline"] = False
     blank = [row for row, (i, j) in enumerate(zip(table.lines, table.lines[1:]), 1) if j - i > 1]
     if blank:
         layout["blank_lines_after_rows"] = blank

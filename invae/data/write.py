@@ -1,0 +1,123 @@
+"""One exit to every format: what is written is read back and compared before the file appears."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterable
+from pathlib import Path
+
+from invae.data.files import atomic_path
+from invae.data.read import read
+from invae.data.records import Curve, Frame, Record, identical
+from invae.data.write_cansas_xml import cansas_xml_bytes
+from invae.data.write_columns import columns_bytes
+from invae.data.write_nxcansas import write_nxcansas
+from invae.errors import FormatError, InputError, InvaeError, InvaeWarning
+
+__all__ = ["FORMATS", "write"]
+
+FORMATS = {
+    "nxcansas": (".h5", ".hdf5", ".hdf", ".nxs"),
+    "cansas_xml": (".xml",),
+    "columns": (".dat", ".txt", ".csv", ".abs", ".pdh", ".tsv"),
+}
+
+
+def write(
+    records: Record | Iterable[Record],
+    path: str | os.PathLike[str],
+    format: str | None = None,
+    overwrite: bool = False,
+) -> Path:
+    """Write records so that `read` gives them back bit for bit; the file appears whole or not at all.
+
+    Parameters
+    ----------
+    records : Curve, Frame or several of them
+        Text tables hold one curve, canSAS XML curves, NXcanSAS any record.
+    path : path
+        Target; its ending names the format where ``format`` does not.
+    format : {"nxcansas", "cansas_xml", "columns"}, optional
+        Format of the file.
+    overwrite : bool
+        Replace a file that exists.
+
+    Returns
+    -------
+    Path
+        The path written.
+
+    Raises
+    ------
+    InputError
+        No record, an unknown format, or a record that the format cannot hold.
+    FileError
+        The file exists and ``overwrite`` is false, or the folder is missing.
+
+    Examples -------- >>> import tempfile >>> import numpy as np >>> curve = Curve(q=np.array([0.1, 0.2]),
+    intensity=np.array([3.0, np.nan]), units={"q": "1/nm"}, name="a") >>> with tempfile.TemporaryDirectory()
+    as folder: ...     [again] = read(write(curve, f"{folder}/a.xml")) >>> identical(curve, again) True
+    """
+    records = [records] if isinstance(records, Curve | Frame) else list(records)
+    target = Path(path)
+    kind = _format(target, format)
+    if not records:
+        raise InputError(f"nothing to write to {target}: the list of records is empty")
+    if kind == "columns" and len(records) > 1:
+        raise InputError(
+            f"a text table holds one curve, got {len(records)}; write .xml or .h5, or a file for each"
+        )
+    with atomic_path(target, overwrite) as temporary:
+        # A record that came from the same format may need no note; whether its plain form is enough is tried.
+        for with_notes in (False, True):
+            if kind == "nxcansas":
+                write_nxcansas(records, temporary)
+            elif kind == "cansas_xml":
+                temporary.write_bytes(cansas_xml_bytes(records, target, with_notes))
+            else:
+                temporary.write_bytes(columns_bytes(records[0], target, not with_notes))
+            if _comes_back(records, temporary, target):
+                break
+        else:
+            raise FormatError(
+                f"{target}: the records cannot be written as {kind} without loss; write .h5 instead"
+            )
+    return target
+
+
+def _format(target: Path, format: str | None) -> str:
+    if format is not None:
+        if format not in FORMATS:
+            raise InputError(f"unknown format {format!r}; known are {', '.join(FORMATS)}")
+        return format
+    for kind, endings in FORMATS.items():
+        if target.suffix.lower() in endings:
+            return kind
+    endings = ", ".join(ending for all_endings in FORMATS.values() for ending in all_endings)
+    raise InputError(
+        f"cannot tell the format of {target.name!r} from its ending; use {endings}, or pass format"
+    )
+
+
+def _comes_back(records: list[Record], temporary: Path, target: Path) -> bool:
+    """Whether reading gives the records again; the place where they were read is the only thing that may
+    differ."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", InvaeWarning)
+        try:
+            again = read(temporary)
+        except InvaeError:
+            return False
+    if len(again) != len(records):
+        return False
+    for record, other in zip(records, again):
+        changes = {"source": record.source}
+        if other.name == temporary.stem:
+            changes["name"] = target.stem
+        # A unit of q that the user stated stands in no plain text table; it is stated again when reading.
+        if "table" in record.metadata and other.units.get("q", "") is None:
+            changes["units"] = dict(other.units) | {"q": record.units.get("q")}
+        if not identical(record.replace(name=record.name), other.replace(**changes)):
+            return False
+    return True
