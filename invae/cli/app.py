@@ -16,7 +16,7 @@ import typer
 
 from invae.cli import compression, datasets, evaluation, information, reconstruction, simulation
 from invae.cli.console import say
-from invae.errors import InvaeError
+from invae.errors import InvaeError, InvaeWarning
 
 __all__ = ["app", "main"]
 
@@ -60,6 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     heard = _Warnings()
     try:
         with warnings.catch_warnings():
+            warnings.simplefilter("always", InvaeWarning)
             warnings.showwarning = heard.show
             app(args=None if arguments is None else list(arguments), prog_name="invae")
     except SystemExit as stop:

@@ -88,7 +88,7 @@ def evaluate_archive(
         Table("records", "Every record; what must be exact and is not counts as infinite.", rows),
     ]
     if physics:
-        caption = "Derived quantities of curves with error bars, worst valid ones first: shift in units of their own sigma."
+        caption = "Derived quantities of curves with error bars, worst valid ones first."
         tables.append(
             Table(
                 "physics",
