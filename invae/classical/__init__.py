@@ -6,8 +6,25 @@
 
 from invae.classical.cgls import Cgls
 from invae.classical.fbp import FilteredBackprojection
+from invae.classical.landweber import Landweber
+from invae.classical.richardson_lucy import RichardsonLucy
+from invae.classical.sirt import Sart, Sirt
 from invae.classical.tikhonov import Tikhonov
 from invae.classical.tsvd import TruncatedSvd
 from invae.classical.tv import TotalVariation
+from invae.classical.wavelet import WaveletL1
+from invae.classical.wiener import Wiener
 
-__all__ = ["Cgls", "FilteredBackprojection", "Tikhonov", "TotalVariation", "TruncatedSvd"]
+__all__ = [
+    "Cgls",
+    "FilteredBackprojection",
+    "Landweber",
+    "RichardsonLucy",
+    "Sart",
+    "Sirt",
+    "Tikhonov",
+    "TotalVariation",
+    "TruncatedSvd",
+    "WaveletL1",
+    "Wiener",
+]

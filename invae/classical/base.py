@@ -17,7 +17,7 @@ from invae.classical import parameters
 from invae.errors import InputError
 from invae.linalg.samples import as_rows, from_rows
 
-__all__ = ["ClassicalMethod", "adjoint", "divergence", "forward", "relative_error"]
+__all__ = ["ClassicalMethod", "adjoint", "divergence", "forward", "operator_norm", "relative_error"]
 
 logger = logging.getLogger(__name__)
 
@@ -32,6 +32,19 @@ def adjoint(operator: Any, rows: np.ndarray) -> np.ndarray:
     if hasattr(operator, "apply_adjoint"):
         return operator.apply_adjoint(rows)
     return (operator.H @ rows.T).T
+
+
+def operator_norm(operator: Any, n_iter: int = 60) -> float:
+    """Largest singular value, by power iteration; 2 % are added, for the iteration comes from below."""
+    x = np.random.default_rng(0).standard_normal((1, operator.shape[1]))
+    norm = 0.0
+    for _ in range(n_iter):
+        size = np.linalg.norm(x)
+        if size == 0:
+            return 0.0
+        x = adjoint(operator, forward(operator, x / size))
+        norm = float(np.sqrt(np.linalg.norm(x)))
+    return 1.02 * norm
 
 
 def relative_error(estimate: np.ndarray, truth: np.ndarray) -> np.ndarray:
@@ -58,6 +71,7 @@ class ClassicalMethod(BaseEstimator):
     """
 
     _whole_numbers = False
+    _extra_rules: tuple[str, ...] = ()
     _zooms = 2
     _seed = 20
 
@@ -84,6 +98,7 @@ class ClassicalMethod(BaseEstimator):
         """
         self._check_parameter()
         self._prepare()
+        self._learn(None if signals is None else as_rows(signals, tuple(self.operator.dims), "signals")[0])
         self.parameter_ = None
         if self.parameter == "validation":
             if signals is None or measurements is None:
@@ -129,6 +144,9 @@ class ClassicalMethod(BaseEstimator):
 
     def _prepare(self) -> None:
         """Work that is done once for an operator."""
+
+    def _learn(self, X: np.ndarray | None) -> None:
+        """What is learnt from examples (N, n), if there are any."""
 
     def _solve(self, Y: np.ndarray, values: np.ndarray) -> np.ndarray:
         raise NotImplementedError
@@ -182,10 +200,9 @@ class ClassicalMethod(BaseEstimator):
 
     def _check_parameter(self) -> None:
         if isinstance(self.parameter, str):
-            if self.parameter not in parameters.RULES:
-                raise InputError(
-                    f"parameter={self.parameter!r}; use a number or one of {', '.join(parameters.RULES)}"
-                )
+            rules = parameters.RULES + self._extra_rules
+            if self.parameter not in rules:
+                raise InputError(f"parameter={self.parameter!r}; use a number or one of {', '.join(rules)}")
         elif not (np.isscalar(self.parameter) and np.isfinite(self.parameter) and self.parameter >= 0):
             raise InputError(f"parameter={self.parameter!r}; use a finite number >= 0 or the name of a rule")
 

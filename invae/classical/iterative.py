@@ -7,16 +7,17 @@ from collections.abc import Iterator
 import numpy as np
 
 from invae.classical import parameters
-from invae.classical.base import ClassicalMethod, divergence, relative_error
+from invae.classical.base import ClassicalMethod, divergence, forward, relative_error
 from invae.errors import InputError
 
-__all__ = ["IterativeMethod"]
+__all__ = ["IterativeMethod", "check_box", "project"]
 
 
 class IterativeMethod(ClassicalMethod):
     """Base: a subclass defines ``_iterate(Y)``, which yields (X_k, R_k = Y - F X_k) for k = 1, 2, ...
 
-    It never ends by itself, and its arrays may be reused between steps. Iterate 0 is x = 0.
+    It never ends by itself, and its arrays may be reused between steps. Iterate 0 is ``_start(Y)``, x = 0
+    unless a subclass says otherwise.
     """
 
     _whole_numbers = True
@@ -62,7 +63,7 @@ class IterativeMethod(ClassicalMethod):
         """Each row up to its first iterate with ||R|| <= target; at most ``max_iter``."""
         out = self._start(Y)
         stops = np.zeros(len(Y), int)
-        running = np.linalg.norm(Y, axis=1) > target
+        running = np.linalg.norm(Y - self._predicted(out), axis=1) > target
         if not running.any():
             return out, stops
         for k, (X, R) in zip(range(1, self.max_iter + 1), self._iterate(Y)):
@@ -86,7 +87,8 @@ class IterativeMethod(ClassicalMethod):
         if dof and not self._counts_freedom:
             probes, h = self._probes(Y)
             data = np.concatenate([Y, *(Y + h * b for b in probes)]).astype(Y.dtype)
-        zero = self._start(data), data
+        zero = self._start(data)
+        zero = zero, data - self._predicted(zero)
         steps = self._iterate(data)
         for k in range(K):
             X, R = zero if k == 0 else next(steps)
@@ -101,5 +103,24 @@ class IterativeMethod(ClassicalMethod):
     def _start(self, Y: np.ndarray) -> np.ndarray:
         return np.zeros((len(Y), self.operator.shape[1]), Y.dtype)
 
+    def _predicted(self, start: np.ndarray) -> np.ndarray:
+        """What the starting point predicts."""
+        return forward(self.operator, start) if start.any() else np.zeros((), start.dtype)
+
     def _solve(self, Y: np.ndarray, values: np.ndarray) -> np.ndarray:
         return self._run_to(Y, np.asarray(values, int))
+
+
+def check_box(bounds: tuple[float | None, float | None]) -> None:
+    """Refuse a box without inside."""
+    low, high = (-np.inf if bounds[0] is None else bounds[0]), (np.inf if bounds[1] is None else bounds[1])
+    if not low < high:
+        raise InputError(f"bounds={bounds}; pass (low, high) with low < high, None where there is no bound")
+
+
+def project(X: np.ndarray, bounds: tuple[float | None, float | None]) -> None:
+    """Clip ``X`` to the box, in place."""
+    if bounds[0] is not None:
+        np.maximum(X, X.dtype.type(bounds[0]), out=X)
+    if bounds[1] is not None:
+        np.minimum(X, X.dtype.type(bounds[1]), out=X)

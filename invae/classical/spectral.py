@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from invae.classical.base import ClassicalMethod, forward
+from invae.classical.base import ClassicalMethod, forward, relative_error
 from invae.errors import InputError
 from invae.linalg.factorise import thin_svd
 from invae.linalg.filters import inverse_factors, numerical_rank
@@ -86,6 +86,13 @@ class TransformBasis:
         Z[:, self._mirror] = Z[:, self._imaginary].conj()
         return self._spectrum.synthesise(Z)
 
+    def arrange(self, values: np.ndarray) -> np.ndarray:
+        """A real function of the waves, shaped as the spectrum's values, in the order of ``s``."""
+        flat = values.ravel()
+        if self._complex:
+            flat = np.concatenate([flat[self._real], flat[self._imaginary]])
+        return flat[self._order]
+
     def _directions(self, Z: np.ndarray) -> np.ndarray:
         if self._complex:
             real = Z[:, self._real].real * self._weight
@@ -115,10 +122,14 @@ def singular_basis(operator: Any) -> SingularBasis | TransformBasis:
 
 
 class SpectralMethod(ClassicalMethod):
-    """Base: a subclass defines ``_gains(values)``, parameters (N, 1) -> gains (N, q), and ``_path(Y)``."""
+    """Base: a subclass defines ``_gains(values)``, parameters (N, 1) -> gains (N, q), and ``_path(Y)``.
+
+    ``penalty_`` (q,) weighs the directions in the seminorm sum penalty_i (f_i c_i / s_i)^2.
+    """
 
     def _prepare(self) -> None:
         self.basis_ = singular_basis(self.operator)
+        self.penalty_ = np.ones(len(self.basis_.s))
 
     def _gains(self, values: np.ndarray) -> np.ndarray:
         raise NotImplementedError
@@ -137,16 +148,13 @@ class SpectralMethod(ClassicalMethod):
         names = ["residual", "seminorm", "dof"] + (["error"] if truth is not None else [])
         table = {name: np.empty(values.shape) for name in names}
         if truth is not None:
-            t = self.basis_.signals(np.asarray(truth, np.float64))
-            power = (np.asarray(truth, np.float64) ** 2).sum(1)
-            unseen = np.maximum(power - (t**2).sum(1), 0.0)
-            size = np.sqrt(np.where(power > 0, power, 1.0))
+            truth = np.asarray(truth, np.float64)
         for g, row in enumerate(values):
             gains = self._gains(row[:, None])
             x = inverse_factors(s, gains) * c
             table["residual"][g] = np.sqrt((((1 - gains) * c) ** 2).sum(1) + outside)
-            table["seminorm"][g] = np.sqrt((x**2).sum(1))
+            table["seminorm"][g] = np.sqrt((self.penalty_ * x**2).sum(1))
             table["dof"][g] = gains.sum(1)
             if truth is not None:
-                table["error"][g] = np.sqrt(((x - t) ** 2).sum(1) + unseen) / size
+                table["error"][g] = relative_error(self.basis_.synthesise(x), truth)
         return table

@@ -1,6 +1,6 @@
-"""Tikhonov regularisation: min ||F x - y||^2 + alpha ||x||^2, solved in the operator's singular basis.
+"""Tikhonov regularisation: min ||F x - y||^2 + alpha ||L x||^2, solved exactly for a whole path of alpha.
 
-x = V diag(s / (s^2 + alpha)) U^T y (Tikhonov 1963). alpha has the units of s^2.
+L is the identity, the gradient or the Laplacian (Tikhonov 1963; Phillips 1962). alpha has the units of s^2.
 """
 
 from __future__ import annotations
@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from invae.classical.spectral import SpectralMethod
+from invae.classical.derivatives import generalised_basis
+from invae.classical.spectral import SpectralMethod, singular_basis
+from invae.errors import InputError
 from invae.linalg.filters import tikhonov
 
 __all__ = ["Tikhonov"]
@@ -27,6 +29,10 @@ class Tikhonov(SpectralMethod):
         For the discrepancy rule; None estimates it from each measurement.
     tau : float, default 1.0
         Safety factor of the discrepancy rule.
+    order : {0, 1, 2}, default 0
+        What is held small: the signal itself, its first differences or its Laplacian. Constants are then
+        free. At the border differences follow the operator's own transform where it has one (periodic or
+        mirrored), else they are mirrored.
 
     Attributes
     ----------
@@ -42,16 +48,33 @@ class Tikhonov(SpectralMethod):
     """
 
     def __init__(
-        self, operator: Any, parameter: float | str = "gcv", noise: Any = None, tau: float = 1.0
+        self,
+        operator: Any,
+        parameter: float | str = "gcv",
+        noise: Any = None,
+        tau: float = 1.0,
+        order: int = 0,
     ) -> None:
         self.operator = operator
         self.parameter = parameter
         self.noise = noise
         self.tau = tau
+        self.order = order
+
+    def _prepare(self) -> None:
+        if self.order not in (0, 1, 2):
+            raise InputError(f"order={self.order}; use 0 (signal), 1 (gradient) or 2 (Laplacian)")
+        if self.order == 0:
+            self.basis_ = singular_basis(self.operator)
+            self.penalty_ = np.ones(len(self.basis_.s))
+        else:
+            self.basis_, self.penalty_ = generalised_basis(self.operator, self.order)
 
     def _path(self, Y: np.ndarray) -> np.ndarray:
-        top = float(self.basis_.s.max(initial=0.0)) ** 2 or 1.0
+        held = self.penalty_ > 0
+        ratio = self.basis_.s[held] ** 2 / self.penalty_[held]
+        top = float(ratio.max(initial=0.0)) or 1.0
         return np.geomspace(10 * top, 1e-12 * top, 60)
 
     def _gains(self, values: np.ndarray) -> np.ndarray:
-        return tikhonov(self.basis_.s, values)
+        return tikhonov(self.basis_.s, values * self.penalty_)

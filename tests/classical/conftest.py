@@ -9,12 +9,13 @@ import pytest
 
 @pytest.fixture(scope="session")
 def problem():
-    """Operator (40, 30) with singular values from 1 to 1e-4, smooth signals, measurements, noise std."""
+    """A blur (40, 32) with entries >= 0, positive signals with an edge, measurements, noise std."""
     rng = np.random.default_rng(1)
-    U, _ = np.linalg.qr(rng.standard_normal((40, 30)))
-    V = np.linalg.qr(np.vander(np.linspace(-1, 1, 30), 30, increasing=True))[0]
-    F = pylops.MatrixMult((U * np.geomspace(1, 1e-4, 30)) @ V.T)
-    X = rng.standard_normal((8, 30)) * 0.75 ** np.arange(30) @ V.T
-    std = 0.01
+    place, grid = np.linspace(-1, 32, 40), np.arange(32)
+    A = np.exp(-0.5 * (np.subtract.outer(place, grid) / 1.5) ** 2)
+    F = pylops.MatrixMult(A / A.sum(axis=1, keepdims=True))
+    centre, width = rng.uniform(8, 24, (8, 1)), rng.uniform(3, 6, (8, 1))
+    X = 0.5 + rng.uniform(1, 2, (8, 1)) * np.exp(-0.5 * ((grid - centre) / width) ** 2) + (grid > centre)
+    std = 0.02
     Y = X @ F.A.T + std * rng.standard_normal((8, 40))
     return F, X, Y, std
