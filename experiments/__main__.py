@@ -45,7 +45,9 @@ def main(arguments: list[str] | None = None) -> int:
 def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m experiments", description=__doc__)
     parser.add_argument("name", choices=("all", *NAMES))
-    parser.add_argument("--quick", action="store_true", help="small configuration: seconds instead of minutes")
+    parser.add_argument(
+        "--quick", action="store_true", help="small configuration: seconds instead of minutes"
+    )
     parser.add_argument("--html", type=Path, metavar="REPORT", help="write one self-contained HTML page")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all tables as JSON")
     parser.add_argument("--seed", type=int, default=0)

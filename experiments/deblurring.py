@@ -12,7 +12,7 @@ import numpy as np
 from experiments.reconstruction import run_family
 from invae.classical import Cgls, Tikhonov, TotalVariation, TruncatedSvd
 from invae.evaluation.results import Results
-from invae.operators import Blur
+from invae.operators import Blur, GaussianNoise
 
 __all__ = ["FULL", "QUICK", "TITLE", "run"]
 
@@ -21,25 +21,37 @@ QUICK = {
     "size": 48,
     "sigma": 1.5,
     "families": ["photographs"],
+    "options": {},
     "noise": [0.02],
     "n_train": 3000,
     "n_validation": 8,
     "n_test": 24,
+    "tv_iterations": 300,
     "ranks": [100, 400],
 }
-FULL = {**QUICK, "size": 64, "noise": [0.005, 0.02, 0.1], "n_train": 10_000, "n_validation": 20, "n_test": 60}
+FULL = {
+    **QUICK,
+    "tv_iterations": 1000,
+    "size": 64,
+    "noise": [0.005, 0.02, 0.1],
+    "n_train": 10_000,
+    "n_validation": 20,
+    "n_test": 60,
+}
 
 
 def run(config: dict[str, Any], rng: np.random.Generator) -> Results:
     results = Results("deblurring", TITLE, __doc__, config)
     F = Blur((config["size"], config["size"]), sigma=config["sigma"])
 
-    def rivals() -> dict[str, Any]:
+    def rivals(noise: GaussianNoise) -> dict[str, Any]:
         return {
-            "CGLS": Cgls(F, parameter="discrepancy"),
+            "CGLS": Cgls(F, parameter="discrepancy", noise=noise),
             "Tikhonov": Tikhonov(F, parameter="gcv"),
-            "TSVD": TruncatedSvd(F, parameter="gcv"),
-            "TV, x >= 0": TotalVariation(F, parameter="validation", nonnegative=True),
+            "TSVD": TruncatedSvd(F, parameter="validation"),
+            "TV, x >= 0": TotalVariation(
+                F, parameter="validation", nonnegative=True, max_iter=config["tv_iterations"]
+            ),
         }
 
     for family in config["families"]:

@@ -1,4 +1,4 @@
-"""Expected figures: what a run of this code gave, and how far a new run may stray before it is worth a look."""
+"""Expected figures: what a run of this code gave, and how far a new one may stray unremarked."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """Backward heat equation: the temperature at the start from the temperature now.
 
-A rod of 128 cells with step-like initial temperature, insulated ends and a conductivity that doubles halfway along.
+A rod of 128 cells with insulated ends and a conductivity that doubles halfway along; the temperature at the start
+is a step function or a smooth Gaussian field.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import numpy as np
 from experiments.reconstruction import run_family
 from invae.classical import Cgls, Tikhonov, TotalVariation, TruncatedSvd
 from invae.evaluation.results import Results
-from invae.operators import Heat
+from invae.operators import GaussianNoise, Heat
 
 __all__ = ["FULL", "QUICK", "TITLE", "run"]
 
@@ -21,13 +22,22 @@ QUICK = {
     "size": 128,
     "time": 20.0,
     "families": ["piecewise", "gaussian"],
+    "options": {},
     "noise": [0.02],
     "n_train": 4000,
-    "n_validation": 16,
-    "n_test": 100,
+    "n_validation": 8,
+    "n_test": 40,
+    "tv_iterations": 300,
     "ranks": [5, 15],
 }
-FULL = {**QUICK, "noise": [0.005, 0.02, 0.1], "n_train": 20_000, "n_validation": 40, "n_test": 400}
+FULL = {
+    **QUICK,
+    "tv_iterations": 1000,
+    "noise": [0.005, 0.02, 0.1],
+    "n_train": 20_000,
+    "n_validation": 40,
+    "n_test": 400,
+}
 
 
 def run(config: dict[str, Any], rng: np.random.Generator) -> Results:
@@ -35,12 +45,14 @@ def run(config: dict[str, Any], rng: np.random.Generator) -> Results:
     conductivity = np.where(np.arange(config["size"]) < config["size"] // 2, 1.0, 2.0)
     F = Heat((config["size"],), time=config["time"], conductivity=conductivity)
 
-    def rivals() -> dict[str, Any]:
+    def rivals(noise: GaussianNoise) -> dict[str, Any]:
         return {
-            "CGLS": Cgls(F, parameter="discrepancy"),
+            "CGLS": Cgls(F, parameter="discrepancy", noise=noise),
             "Tikhonov": Tikhonov(F, parameter="gcv"),
-            "TSVD": TruncatedSvd(F, parameter="gcv"),
-            "TV": TotalVariation(F, parameter="validation"),
+            "TSVD": TruncatedSvd(F, parameter="validation"),
+            "TV": TotalVariation(
+                F, parameter="validation", nonnegative=False, max_iter=config["tv_iterations"]
+            ),
         }
 
     for family in config["families"]:

@@ -46,7 +46,9 @@ def draw_pairs(family: str, operator: Any, n: int, rng: np.random.Generator, **o
     """Draw ``n`` pairs of a family in batches, so that the fine grid never fills the memory."""
     signals, clean = [], []
     for start in range(0, n, BATCH):
-        fine = FAMILIES[family](min(BATCH, n - start), tuple(2 * side for side in operator.dims), rng, **options)
+        fine = FAMILIES[family](
+            min(BATCH, n - start), tuple(2 * side for side in operator.dims), rng, **options
+        )
         signals.append(box_average(fine, 2).astype(np.float32))
         clean.append(simulate(operator, fine).reshape(len(fine), *operator.dimsd).astype(np.float32))
     return Pairs(np.concatenate(signals), np.concatenate(clean))
@@ -56,57 +58,76 @@ def run_family(
     results: Results,
     operator: Any,
     family: str,
-    rivals: Callable[[], dict[str, Any]],
+    rivals: Callable[[GaussianNoise], dict[str, Any]],
     config: dict[str, Any],
     rng: np.random.Generator,
     baseline: str,
 ) -> None:
     """Study one family at every noise level of ``config``; adds a table and two figures for each level."""
+    options = config["options"].get(family, {})
     held_out = {"split": "test"} if family == "photographs" else {}
-    train = draw_pairs(family, operator, config["n_train"], rng)
-    validation = draw_pairs(family, operator, config["n_validation"], rng)
-    test = draw_pairs(family, operator, config["n_test"], rng, **held_out)
-    family_of_maps = BayesRiskReconstructor(operator, noise=GaussianNoise(relative=config["noise"][0]), rank="full")
+    train = draw_pairs(family, operator, config["n_train"], rng, **options)
+    validation = draw_pairs(family, operator, config["n_validation"], rng, **options)
+    test = draw_pairs(family, operator, config["n_test"], rng, **options, **held_out)
+    family_of_maps = BayesRiskReconstructor(
+        operator, noise=GaussianNoise(relative=config["noise"][0]), rank="full"
+    )
     family_of_maps.fit(train.signals, train.clean)
     for level in config["noise"]:
         noise = GaussianNoise(relative=level)
         y_validation, y_test = (noise.sample(pairs.clean, rng) for pairs in (validation, test))
         full = family_of_maps.at(noise=noise, rank="full")
-        methods = rivals()
+        methods = rivals(noise)
         for method in methods.values():
             method.fit(validation.signals, y_validation)
         methods |= {f"Bayes-risk, rank {rank}": full.at(rank=rank) for rank in config["ranks"]}
         methods[f"Bayes-risk, full rank {full.rank_}"] = full
         name = f"{LABELS[family]}, {100 * level:g} % noise"
         caption = (
-            f"{name}: {len(test)} held-out signals, {len(train)} to learn from, {len(validation)} to tune the "
-            f"rivals; relative error, ± its standard error, time per signal."
+            f"{name}: {len(test)} held-out signals, {len(train)} to learn from, {len(validation)} to tune "
+            "the rivals; relative error, ± its standard error, time per signal."
         )
         found = compare(methods, test.signals, y_test, rival=baseline, name=name, caption=caption)
         results.tables.append(found.table)
         draw = image_figure if len(operator.dims) == 2 else line_figure
-        results.figures.append(draw(name, test, found.estimates))
+        results.figures.append(draw(name, test, found.estimates, found.errors))
         results.figures.append(risk_figure(name, full, test, y_test))
 
 
-def image_figure(name: str, test: Pairs, estimates: dict[str, np.ndarray]) -> Figure:
+def image_figure(
+    name: str, test: Pairs, estimates: dict[str, np.ndarray], errors: dict[str, np.ndarray]
+) -> Figure:
     """First row: truth and estimates of the first test image; second row: their errors."""
     shown = pick(estimates)
     truth = test.signals[0]
-    images = np.stack([truth, *(estimates[label][0] for label in shown)])
-    errors = np.abs(images - truth)
+    images = [truth, *(estimates[label][0] for label in shown)]
+    notes = [""] + [f"error {errors[label][0]:.3f}" for label in shown]
     return Figure(
         "images",
-        f"{name}: one held-out image; below, the absolute error.",
-        {"images": np.stack([images, errors]), "row_labels": ["image", "|error|"], "col_labels": ["truth", *shown]},
+        f"{name}: one held-out image, estimates with their relative error; below, estimate minus truth.",
+        {
+            "rows": [
+                {"images": images, "notes": notes},
+                {"images": [None, *(image - truth for image in images[1:])], "symmetric": True},
+            ],
+            "titles": ["truth", *shown],
+        },
     )
 
 
-def line_figure(name: str, test: Pairs, estimates: dict[str, np.ndarray]) -> Figure:
+def line_figure(
+    name: str, test: Pairs, estimates: dict[str, np.ndarray], errors: dict[str, np.ndarray]
+) -> Figure:
+    """Truth and estimates of the first test signal."""
     x = np.arange(test.signals.shape[1])
     series = [{"x": x, "y": test.signals[0], "label": "truth"}]
-    series += [{"x": x, "y": estimates[label][0], "label": label} for label in pick(estimates)]
-    return Figure("lines", f"{name}: one held-out signal.", {"series": series, "xlabel": "cell", "ylabel": "x"})
+    series += [
+        {"x": x, "y": estimates[label][0], "label": f"{label} (error {errors[label][0]:.3f})"}
+        for label in pick(estimates)
+    ]
+    return Figure(
+        "lines", f"{name}: one held-out signal.", {"series": series, "xlabel": "cell", "ylabel": "x"}
+    )
 
 
 def pick(estimates: dict[str, np.ndarray]) -> list[str]:
@@ -116,16 +137,17 @@ def pick(estimates: dict[str, np.ndarray]) -> list[str]:
 
 
 def risk_figure(name: str, full: BayesRiskReconstructor, test: Pairs, y_test: np.ndarray) -> Figure:
-    """Risk that the factorisation predicts at each rank against the mean squared error of the test signals."""
+    """Risk that the factorisation predicts at each rank against the mean squared error on test signals."""
     ranks = np.arange(full.rank_ + 1)
+    shown = np.unique(np.geomspace(1, full.rank_, 40).astype(int))
     return Figure(
         "risk_curve",
-        f"{name}: expected squared error of a signal by rank; predicted by the fit, measured on held-out signals.",
+        f"{name}: expected squared error of a signal by rank, predicted by the fit and measured on held-out signals.",
         {
             "rank": ranks,
             "predicted": full.risk_curve_[: len(ranks)],
-            "measured": measured_risk(full, test, y_test),
-            "chosen": full.rank_,
+            "measured": measured_risk(full, test, y_test)[shown],
+            "measured_rank": shown,
         },
     )
 

@@ -1,8 +1,8 @@
 """Real scattering curves through the compressor: bytes on disk, bounds verified, rivals under the same bound.
 
 The curves are the one-dimensional examples that the sasdata package brings along: instruments from several
-laboratories, q, I, dI and headers. The first table stores whole records; the second codes the intensities alone
-under the same bound with every codec, so that nothing but the values counts.
+laboratories, q, I, dI and headers. The first table stores whole records; the others code the intensities
+alone under the same bound with every codec, so that nothing but the values counts.
 """
 
 from __future__ import annotations
@@ -23,7 +23,11 @@ from invae.evaluation.results import Figure, Results, Table
 __all__ = ["FULL", "QUICK", "TITLE", "example_curves", "run"]
 
 TITLE = "Compression of real scattering curves"
-QUICK = {"bounds": ["lossless", "rel:0.001", "log:0.01", "0.25sigma"], "value_bounds": ["log:0.01"], "shown": 3}
+QUICK = {
+    "bounds": ["lossless", "rel:0.001", "log:0.01", "0.25sigma"],
+    "value_bounds": ["log:0.01"],
+    "shown": 3,
+}
 FULL = {**QUICK, "value_bounds": ["log:0.1", "log:0.01", "log:0.001", "log:0.0001", "lossless"], "shown": 6}
 
 log = logging.getLogger(__name__)
@@ -40,7 +44,9 @@ def run(config: dict[str, Any], rng: np.random.Generator) -> Results:
         for name, arrays in (("one by one", usable), ("all in one array", stacked)):
             title = f"{bound}, {name}"
             table = compare_codecs(arrays, bound, name=title)
-            table.caption = f"Intensities of {len(usable)} curves ({stacked.size:,} values), {title}; real bytes."
+            table.caption = (
+                f"Intensities of {len(usable)} curves ({stacked.size:,} values), {title}; real bytes."
+            )
             results.tables.append(table)
     results.tables.append(refused_table(refused))
     results.figures.append(curves_figure(curves, "0.25sigma", config["shown"], rng))
@@ -48,7 +54,7 @@ def run(config: dict[str, Any], rng: np.random.Generator) -> Results:
 
 
 def example_curves() -> tuple[list[Curve], dict[str, int], dict[str, str]]:
-    """Curves of sasdata's one-dimensional examples, the size of each file read, and why others were refused."""
+    """Curves of sasdata's 1-D examples, the size of each file read, and why others were refused."""
     import sasdata.example_data
 
     folder = Path(next(iter(sasdata.example_data.__path__))) / "1d_data"
@@ -74,7 +80,9 @@ def record_table(curves: list[Curve], file_bytes: int, n_files: int, bounds: lis
     """Whole records in one archive, by bound of the intensity; everything else is exact and checked to be."""
     array_bytes = sum(array.nbytes for curve in curves for array in curve.to_parts()[0].values())
     rows = [{"stored": f"{n_files} files as they are", "bytes": file_bytes, "files / bytes": 1.0}]
-    rows.append({"stored": "their arrays, raw", "bytes": array_bytes, "files / bytes": file_bytes / array_bytes})
+    rows.append(
+        {"stored": "their arrays, raw", "bytes": array_bytes, "files / bytes": file_bytes / array_bytes}
+    )
     for bound in bounds:
         chosen = invae.Bound.parse(bound)
         kept = [c for c in curves if chosen.kind != "sigma" or c.sigma is not None]
@@ -86,20 +94,27 @@ def record_table(curves: list[Curve], file_bytes: int, n_files: int, bounds: lis
             worst = max(worst, float(ratio.max(initial=0.0)))
             if not identical(before.replace(values=after.intensity), after):
                 raise RuntimeError(f"{before.name}: something beside the intensity changed")
-        row = {"stored": f"archive, {bound}", "curves": len(kept), "bytes": len(blob), "max error / bound": worst}
+        row = {
+            "stored": f"archive, {bound}",
+            "curves": len(kept),
+            "bytes": len(blob),
+            "max error / bound": worst,
+        }
         if len(kept) == len(curves):
             row["files / bytes"] = file_bytes / len(blob)
         rows.append(row)
     caption = (
-        f"{len(curves)} real curves with q, I, dI and all header text. Everything but I is exact; a bound in sigma "
-        "leaves out the curves that have none."
+        f"{len(curves)} real curves with q, I, dI and all header text. Everything but I is exact; a bound "
+        "in sigma leaves out the curves that have none."
     )
     return Table("whole records", caption, rows)
 
 
 def refused_table(refused: dict[str, str]) -> Table:
     rows = [{"file": name, "why": why} for name, why in refused.items()]
-    return Table("not read as curves", "Files of the same folder that are no curves, with what the reader says.", rows)
+    return Table(
+        "not read as curves", "Files of the same folder that are no curves, with what the reader says.", rows
+    )
 
 
 def curves_figure(curves: list[Curve], bound: str, n: int, rng: np.random.Generator) -> Figure:

@@ -1,7 +1,8 @@
 """Parallel-beam tomography of 64 x 64 images from 30 views.
 
-The closed-form map is learnt from simulated pairs; filtered back-projection, CGLS, Tikhonov, truncated SVD and
-total variation see the same measurements and choose their parameter by their own rule or on validation images.
+The closed-form map is learnt from simulated pairs. Filtered back-projection, CGLS, Tikhonov, truncated SVD
+and total variation see the same measurements and choose their parameter by their own rule or on validation
+images.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import numpy as np
 from experiments.reconstruction import run_family
 from invae.classical import Cgls, FilteredBackprojection, Tikhonov, TotalVariation, TruncatedSvd
 from invae.evaluation.results import Results
-from invae.operators import Radon
+from invae.operators import GaussianNoise, Radon
 
 __all__ = ["FULL", "QUICK", "TITLE", "run"]
 
@@ -22,14 +23,17 @@ QUICK = {
     "size": 64,
     "n_angles": 30,
     "families": ["ellipses", "gaussian"],
+    "options": {"gaussian": {"disc": True}, "photographs": {"disc": True}},
     "noise": [0.02],
     "n_train": 2000,
     "n_validation": 8,
     "n_test": 16,
+    "tv_iterations": 300,
     "ranks": [100, 500],
 }
 FULL = {
     **QUICK,
+    "tv_iterations": 1000,
     "families": ["ellipses", "gaussian", "photographs", "grains"],
     "noise": [0.005, 0.02, 0.1],
     "n_train": 10_000,
@@ -42,13 +46,15 @@ def run(config: dict[str, Any], rng: np.random.Generator) -> Results:
     results = Results("tomography", TITLE, __doc__, config)
     F = Radon((config["size"], config["size"]), n_angles=config["n_angles"])
 
-    def rivals() -> dict[str, Any]:
+    def rivals(noise: GaussianNoise) -> dict[str, Any]:
         return {
             "FBP": FilteredBackprojection(F, parameter="validation"),
-            "CGLS": Cgls(F, parameter="discrepancy"),
+            "CGLS": Cgls(F, parameter="discrepancy", noise=noise),
             "Tikhonov": Tikhonov(F, parameter="gcv"),
-            "TSVD": TruncatedSvd(F, parameter="gcv"),
-            "TV, x >= 0": TotalVariation(F, parameter="validation", nonnegative=True),
+            "TSVD": TruncatedSvd(F, parameter="validation"),
+            "TV, x >= 0": TotalVariation(
+                F, parameter="validation", nonnegative=True, max_iter=config["tv_iterations"]
+            ),
         }
 
     for family in config["families"]:
