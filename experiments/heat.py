@@ -1,7 +1,7 @@
 """Backward heat equation: the temperature at the start from the temperature now.
 
-A rod of 128 cells with insulated ends and a conductivity that doubles halfway along; the temperature at the start
-is a step function or a smooth Gaussian field.
+A rod of 128 cells with insulated ends and a conductivity that doubles halfway along; the temperature
+at the start is a step function or a smooth Gaussian field.
 """
 
 from __future__ import annotations
