@@ -142,7 +142,7 @@ def risk_figure(name: str, full: BayesRiskReconstructor, test: Pairs, y_test: np
     shown = np.unique(np.geomspace(1, full.rank_, 40).astype(int))
     return Figure(
         "risk_curve",
-        f"{name}: expected squared error of a signal by rank, predicted by the fit, measured on test signals.",
+        f"{name}: expected squared error of a signal by rank, as predicted and on test signals.",
         {
             "rank": ranks,
             "predicted": full.risk_curve_[: len(ranks)],
