@@ -1,6 +1,6 @@
 """Reproducible studies, one file each: ``run(config, rng) -> Results`` with a QUICK and a FULL configuration.
 
-``python -m experiments NAME|all [--quick] [--html REPORT] [--json FILE]``
+``python -m experiments NAME|all [--quick] [--html REPORT] [--json FILE] [--data FILE ...]``
 """
 
 from __future__ import annotations
@@ -12,4 +12,8 @@ NAMES = (
     "deblurring",
     "heat",
     "sas_compression",
+    "principal_directions",
+    "landscape",
+    "pca_speed",
+    "step_functions",
 )
