@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 import typer
 
 from invae.cli.console import check_output, human_bytes, plural, print_json, say
 from invae.cli.inputs import load_inputs
-from invae.cli.outputs import curve_text, write_record
+from invae.cli.outputs import curve_text, write_each, write_item, writes_records
 from invae.errors import FileError, InputError
 
 __all__ = ["VERBS", "compress", "decompress", "get", "list_", "verify"]
@@ -87,7 +87,7 @@ def get(
         by_number = name not in opened.names() and re.fullmatch(r"-?\d+", name)
         record = opened[int(name) if by_number else name]
     if output is not None:
-        write_record(output, record, force)
+        write_item(output, record, force)
         say(
             f"{output}: {record!r}"
             if not isinstance(record, np.ndarray)
@@ -111,33 +111,35 @@ def get(
 def decompress(
     archive: ArchivePath,
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="Folder for records, or one file for one array.")
+        Path, typer.Option("--output", "-o", help="A folder, or one .h5 or .xml file for all records.")
     ],
+    ending: Annotated[
+        str | None, typer.Option("--to", help="In a folder: ending of the files, e.g. .h5, .dat, .xml, .npy.")
+    ] = None,
     force: Force = False,
 ) -> None:
     """Write everything an archive holds to files."""
     from invae.codec import Archive
+    from invae.data import write
 
     with Archive(archive) as opened:
-        names = opened.names()
-        if opened.directory.container == "array":
+        names, container = opened.names(), opened.directory.container
+        if container == "array" and output.suffix:
             check_output(output, force)
-            write_record(output, opened[0], force)
+            write_item(output, opened[0], force)
             say(f"{output}: written")
             return
-        if output.exists() and not output.is_dir():
-            raise FileError(f"{output} is a file; an archive of several records needs a folder")
-        output.mkdir(parents=True, exist_ok=True)
-        taken: set[str] = set()
-        for name, record in zip(names, opened):
-            stem = base = re.sub(r"[^\w.+#=-]+", "_", name).strip("._") or "record"
-            count = 1
-            while stem.lower() in taken:
-                count += 1
-                stem = f"{base}_{count}"
-            taken.add(stem.lower())
-            write_record(output / f"{stem}{_ending(record)}", record, force)
-    say(f"{output}: {plural(len(names), 'file')} written")
+        if container in ("record", "records") and writes_records(output) and not output.is_dir():
+            check_output(output, force)
+            write(list(opened), output, overwrite=force)
+            say(f"{output}: {plural(len(names), 'record')} written")
+            return
+        if output.suffix in (".npy", ".tif") or (output.exists() and not output.is_dir()):
+            raise FileError(
+                f"{output} is one file; the archive holds {plural(len(names), 'item')}: give a folder"
+            )
+        count = write_each(output, names, opened, ending, force)
+    say(f"{output}: {plural(count, 'file')} written")
 
 
 def verify(archive: ArchivePath, as_json: AsJson = False) -> None:
@@ -153,10 +155,6 @@ def verify(archive: ArchivePath, as_json: AsJson = False) -> None:
             f"{archive}: {plural(facts['records'], 'record')} sound, bound {facts['bound']}, "
             f"largest error {facts['max_error_in_bounds']:.3g} of it when it was written"
         )
-
-
-def _ending(record: Any) -> str:
-    return ".txt" if hasattr(record, "q") else ".npy"
 
 
 list_.__name__ = "list"

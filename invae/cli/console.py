@@ -14,7 +14,16 @@ import typer
 
 from invae.errors import FileError
 
-__all__ = ["check_output", "human_bytes", "plural", "print_json", "print_table", "progress", "say"]
+__all__ = [
+    "check_output",
+    "human_bytes",
+    "parse_shape",
+    "plural",
+    "print_json",
+    "print_table",
+    "progress",
+    "say",
+]
 
 
 def say(text: str) -> None:
@@ -69,12 +78,31 @@ def progress(text: str) -> Iterator[Callable[[int, int], None]]:
 
 def check_output(path: str | os.PathLike[str], force: bool) -> Path:
     """Refuse an output that exists (without --force) or whose folder is missing, before any work is done."""
-    path = Path(path)
+    from invae.data.arrays import split_inner_path
+
+    path = split_inner_path(path)[0]
+    if path.is_dir():
+        raise FileError(f"{path} is a folder; name a file in it")
     if path.exists() and not force:
         raise FileError(f"{path} exists already; choose another name or allow overwriting with --force")
     if not path.parent.is_dir():
         raise FileError(f"cannot write {path}: the folder {path.parent} does not exist; create it first")
     return path
+
+
+def parse_shape(text: str, n_axes: int | None = None) -> tuple[int, ...]:
+    """``64x64`` as a shape.
+
+    Examples
+    --------
+    >>> parse_shape("64x48"), parse_shape("100", 1)
+    ((64, 48), (100,))
+    """
+    sides = text.replace(" ", "").split("x")
+    if not all(side.isdecimal() and int(side) > 0 for side in sides) or n_axes not in (None, len(sides)):
+        example = "64" if n_axes == 1 else "64x64"
+        raise typer.BadParameter(f"--shape {text} is not of the form {example}")
+    return tuple(map(int, sides))
 
 
 def human_bytes(count: float) -> str:

@@ -1,18 +1,25 @@
-"""Records to files that people can open: curves as columns of text, everything else as arrays."""
+"""Records and arrays to files that people can open; the ending of the name chooses the format."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from invae.data.files import atomic_path
-from invae.errors import InputError
+from invae.errors import FormatError, InputError
 
-__all__ = ["curve_text", "write_record"]
+__all__ = ["curve_text", "file_stems", "write_each", "write_item", "writes_records"]
 
-TEXT_ENDINGS = {".txt", ".dat", ".csv", ".abs"}
+RECORD_ENDINGS = (".h5", ".hdf5", ".hdf", ".nxs", ".xml", ".dat", ".txt", ".csv", ".abs", ".pdh", ".tsv")
+VALUE_ENDINGS = (".npy", ".tif", ".tiff")
+
+
+def writes_records(path: Path) -> bool:
+    """Whether the ending names a format that holds whole records."""
+    return path.suffix.lower() in RECORD_ENDINGS
 
 
 def curve_text(curve: Any) -> str:
@@ -27,19 +34,54 @@ def curve_text(curve: Any) -> str:
     return "\n".join(lines) + "\n"
 
 
-def write_record(path: Path, record: Any, overwrite: bool) -> None:
-    """Write one decoded record; the ending of ``path`` names the format."""
-    from invae.data import write_array
+def write_item(path: Path, item: Any, overwrite: bool) -> Path:
+    """Write one record with all that it holds, or (.npy, .tif, and any array) its values only."""
+    from invae.data import write, write_array
 
-    is_curve = hasattr(record, "q")
-    if path.suffix.lower() in TEXT_ENDINGS:
-        if not is_curve:
-            raise InputError(f"cannot write an array or a frame as text to {path}; use .npy, .h5 or .tif")
-        with atomic_path(path, overwrite) as temporary:
-            temporary.write_text(curve_text(record), encoding="utf-8")
-        return
-    if is_curve:
-        raise InputError(
-            f"cannot write a curve as {path.suffix or 'a file without ending'}; use .txt, .dat or .csv"
+    if isinstance(item, np.ndarray):
+        return write_array(path, item, overwrite)
+    if path.suffix.lower() in VALUE_ENDINGS:
+        return write_array(path, np.asarray(item.values), overwrite)
+    return write(item, path, overwrite=overwrite)
+
+
+def write_each(
+    folder: Path, names: Sequence[str], items: Iterable[Any], ending: str | None, overwrite: bool
+) -> int:
+    """One file for every item; by default text for curves, HDF5 for frames, .npy for arrays.
+
+    A curve that text cannot hold without loss goes to HDF5 when no ending was asked for.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    count = 0
+    for stem, item in zip(file_stems(names), items):
+        suffix = ending or (
+            ".npy" if isinstance(item, np.ndarray) else ".dat" if hasattr(item, "q") else ".h5"
         )
-    write_array(path, record if isinstance(record, np.ndarray) else np.asarray(record.values), overwrite)
+        try:
+            write_item(folder / f"{stem}{suffix}", item, overwrite)
+        except (FormatError, InputError):
+            if ending or suffix != ".dat":
+                raise
+            write_item(folder / f"{stem}.h5", item, overwrite)
+        count += 1
+    return count
+
+
+def file_stems(names: Sequence[str]) -> Iterator[str]:
+    """Names made safe for files, all different on systems that do not tell upper from lower case.
+
+    Examples
+    --------
+    >>> list(file_stems(["run 1", "run/1", "RUN_1", ""]))
+    ['run_1', 'run_1_2', 'RUN_1_3', 'record']
+    """
+    taken: set[str] = set()
+    for name in names:
+        stem = base = re.sub(r"[^\w.+#=-]+", "_", name).strip("._") or "record"
+        count = 1
+        while stem.lower() in taken:
+            count += 1
+            stem = f"{base}_{count}"
+        taken.add(stem.lower())
+        yield stem

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from enum import StrEnum
+from inspect import signature
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
 import typer
 
-from invae.cli.console import check_output, plural, print_json, progress, say
+from invae.cli.console import check_output, parse_shape, plural, print_json, progress, say
 from invae.errors import InputError, ModelError
 
 __all__ = ["VERBS", "fit", "reconstruct"]
@@ -30,47 +32,64 @@ def fit(
     measurements: Annotated[
         Path | None, typer.Option(help="Measurements of the same signals: learn from pairs.")
     ] = None,
-    angles: Annotated[int | None, typer.Option(help="radon: number of views over 180 degrees.")] = None,
-    detectors: Annotated[
-        int | None, typer.Option(help="radon: detector pixels (default: cover the image).")
+    shape: Annotated[
+        str | None, typer.Option(help="Shape of a signal where the file has flat rows, e.g. 64x64.")
     ] = None,
-    arc: Annotated[float, typer.Option(help="radon: range of the views in degrees.")] = 180.0,
+    angles: Annotated[int | None, typer.Option(min=1, help="radon: number of views.")] = None,
+    arc: Annotated[
+        float | None, typer.Option(help="radon: range of the views in degrees (180; fan beam 360).")
+    ] = None,
+    detectors: Annotated[
+        int | None, typer.Option(min=1, help="radon: detector pixels (default: cover the image).")
+    ] = None,
+    source_distance: Annotated[
+        float | None, typer.Option(help="radon: fan beam, distance of source to centre in pixels.")
+    ] = None,
+    detector_distance: Annotated[
+        float, typer.Option(min=0, help="radon: fan beam, distance of centre to detector in pixels.")
+    ] = 0.0,
     sigma: Annotated[float | None, typer.Option(help="blur: width of the Gaussian, in pixels.")] = None,
     boundary: Annotated[str, typer.Option(help="blur: reflective, periodic or zero.")] = "reflective",
     time: Annotated[
         float | None, typer.Option(help="heat: diffusion time, in units of spacing squared.")
     ] = None,
     noise: Annotated[
-        float | None, typer.Option(help="Noise level relative to the rms of the measurements, e.g. 0.02.")
+        str | None, typer.Option(help="Noise relative to the rms of the measurements, e.g. 0.02; or auto.")
     ] = None,
     noise_std: Annotated[float | None, typer.Option(help="Noise standard deviation, absolute.")] = None,
     rank: Annotated[str, typer.Option(help="Rank of the map: a number, auto or full.")] = "auto",
+    augment: Annotated[
+        str | None, typer.Option(help="Symmetry of the signals, to learn more from few: flips or d4.")
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite the output.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Facts of the model as JSON on stdout.")] = False,
 ) -> None:
     """Learn the map of least expected error from example signals."""
     from invae.autoencoders import BayesRiskReconstructor
-    from invae.data import read_array
+    from invae.data.batches import open_rows
+    from invae.interop.files import fit_file
 
     check_output(output, force)
-    x = read_array(signals)
-    y = None if measurements is None else read_array(measurements)
-    if operator is None and y is None:
+    if operator is None and measurements is None:
         raise InputError("name the forward operator (--operator radon, blur or heat) or give --measurements")
-    F = (
-        None
-        if operator is None
-        else _operator(operator, x.shape[1:], angles, detectors, arc, sigma, boundary, time)
-    )
-    if F is not None:
-        x = _rows(x, tuple(F.dims))
-        y = None if y is None else _rows(y, tuple(F.dimsd))
-    model = BayesRiskReconstructor(F, noise=_noise(noise, noise_std), rank=_rank(rank)).fit(x, y)
+    with open_rows(signals) as rows:
+        dims = tuple(rows.shape[1:]) if shape is None else parse_shape(shape)
+    geometry = {
+        "angles": angles,
+        "arc": arc,
+        "detectors": detectors,
+        "source_distance": source_distance,
+        "detector_distance": detector_distance,
+    }
+    F = None if operator is None else _operator(operator, dims, geometry, sigma, boundary, time)
+    model = BayesRiskReconstructor(F, noise=_noise(noise, noise_std), rank=_rank(rank), augment=augment)
+    with progress("reading") as update:
+        n_samples = fit_file(model, signals, measurements, progress=update)
     model.save(output, overwrite=force)
     facts = {
         "model": str(output),
         "operator": None if F is None else repr(F),
-        "samples": len(x),
+        "samples": n_samples,
         "rank": int(model.rank_),
         "risk": float(model.risk_),
         "noise_std": float(model.noise_std_),
@@ -78,8 +97,11 @@ def fit(
     if as_json:
         print_json(facts)
     else:
-        error = np.sqrt(model.risk_ / x[0].size)
-        say(f"{output}: rank {model.rank_} from {len(x)} signals, expected rms error {error:.4g} per value")
+        error = np.sqrt(model.risk_ / math.prod(dims))
+        say(
+            f"{output}: rank {model.rank_} from {n_samples:,} signals, "
+            f"expected rms error {error:.4g} per value"
+        )
 
 
 def reconstruct(
@@ -94,18 +116,19 @@ def reconstruct(
     force: Annotated[bool, typer.Option("--force", help="Overwrite the outputs.")] = False,
 ) -> None:
     """Reconstruct signals from measurements with a fitted model."""
-    from invae.data import write_array
+    from invae.data.arrays import split_inner_path
     from invae.data.batches import identity
     from invae.interop.files import reconstruct_file
     from invae.persistence import load
 
-    std_output = output.with_name(f"{output.stem}_std{output.suffix}")
+    file, inner = split_inner_path(output)
+    std_output = Path(f"{file.with_name(f'{file.stem}_std{file.suffix}')}" + (f":{inner}" if inner else ""))
     for path in (output, std_output) if std else (output,):
         check_output(path, force)
     reconstructor = load(model)
     if not hasattr(reconstructor, "predict"):
         raise ModelError(f"{model} holds a {type(reconstructor).__name__}, which cannot reconstruct")
-    if std and not hasattr(reconstructor, "std_"):
+    if std and "return_std" not in signature(reconstructor.predict).parameters:
         raise ModelError(f"{model} holds a {type(reconstructor).__name__}, which knows no standard deviation")
     done = 0
 
@@ -120,6 +143,7 @@ def reconstruct(
                 reconstructor,
                 measurements,
                 output,
+                std_output=std_output if std else None,
                 job={"model": identity(model)},
                 overwrite=force,
                 progress=note,
@@ -127,17 +151,13 @@ def reconstruct(
     except KeyboardInterrupt:
         say(f"interrupted after {plural(done, 'row')}; the same command continues from there")
         raise typer.Exit(130) from None
-    if std:
-        write_array(std_output, reconstructor.std_.reshape(reconstructor.shape_x_), overwrite=force)
     say(f"{output}: {' x '.join(map(str, shape))}")
 
 
 def _operator(
     name: OperatorName,
-    shape: tuple[int, ...],
-    angles: int | None,
-    detectors: int | None,
-    arc: float,
+    dims: tuple[int, ...],
+    geometry: dict[str, Any],
     sigma: float | None,
     boundary: str,
     time: float | None,
@@ -145,33 +165,46 @@ def _operator(
     from invae.operators import Blur, Heat, Radon
 
     wanted = {
-        OperatorName.radon: ("--angles", angles),
+        OperatorName.radon: ("--angles", geometry["angles"]),
         OperatorName.blur: ("--sigma", sigma),
         OperatorName.heat: ("--time", time),
     }
     option, value = wanted[name]
     if value is None:
         raise typer.BadParameter(f"--operator {name.value} needs {option}")
-    if name is OperatorName.radon:
-        if len(shape) != 2:
-            raise InputError(
-                f"radon needs images (N, height, width), the signals have shape (N, {_dims(shape)})"
-            )
-        views = np.arange(angles) * np.deg2rad(arc) / angles
-        return Radon(shape, angles=views, n_detectors=detectors)
     if name is OperatorName.blur:
-        return Blur(shape, sigma, boundary=boundary)
-    return Heat(shape, time)
+        return Blur(dims, sigma, boundary=boundary)
+    if name is OperatorName.heat:
+        return Heat(dims, time)
+    if len(dims) != 2:
+        sizes = ", ".join(map(str, dims))
+        raise InputError(
+            f"radon needs images (N, height, width), the signals have shape (N, {sizes}); "
+            "give --shape HEIGHTxWIDTH"
+        )
+    distance = geometry["source_distance"]
+    arc = geometry["arc"] or (180.0 if distance is None else 360.0)
+    views = np.arange(geometry["angles"]) * np.deg2rad(arc) / geometry["angles"]
+    beam: dict[str, Any] = {}
+    if distance is not None:
+        detector = geometry["detector_distance"]
+        beam = {"geometry": "fan", "source_distance": distance, "detector_distance": detector}
+    return Radon(dims, angles=views, n_detectors=geometry["detectors"], **beam)
 
 
-def _noise(relative: float | None, absolute: float | None) -> Any:
+def _noise(relative: str | None, absolute: float | None) -> Any:
     from invae.operators import GaussianNoise
 
     if relative is not None and absolute is not None:
         raise typer.BadParameter("give --noise (relative) or --noise-std (absolute), not both")
-    if relative is None and absolute is None:
-        return None
-    return GaussianNoise(absolute) if relative is None else GaussianNoise(relative=relative)
+    if relative is None:
+        return None if absolute is None else GaussianNoise(absolute)
+    if relative == "auto":
+        return "auto"
+    try:
+        return GaussianNoise(relative=float(relative))
+    except ValueError:
+        raise typer.BadParameter(f"--noise {relative} is neither a positive number nor auto") from None
 
 
 def _rank(text: str) -> int | str:
@@ -181,14 +214,6 @@ def _rank(text: str) -> int | str:
         return int(text)
     except ValueError:
         raise typer.BadParameter(f"--rank {text} is neither a number nor auto or full") from None
-
-
-def _rows(array: np.ndarray, dims: tuple[int, ...]) -> np.ndarray:
-    return array[None] if array.shape == dims else array
-
-
-def _dims(shape: tuple[int, ...]) -> str:
-    return ", ".join(map(str, shape))
 
 
 VERBS = (fit, reconstruct)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from invae.cli.console import check_output, plural, print_json, progress, say
+from invae.cli.console import check_output, parse_shape, plural, print_json, progress, say
 
 __all__ = ["app"]
 
@@ -33,10 +32,10 @@ class Family(StrEnum):
     """Families of test images and signals."""
 
     ellipses = "ellipses"
-    fields = "fields"
+    gaussian = "gaussian"
     photographs = "photographs"
     grains = "grains"
-    steps = "steps"
+    piecewise = "piecewise"
 
 
 @app.command()
@@ -101,7 +100,7 @@ def frames(
     from invae.data.simulate_frames import simulate_frames
 
     check_output(output, force)
-    size = _shape(shape, 2)
+    size = parse_shape(shape, 2)
     with progress("simulating frames") as update:
         made = simulate_frames(
             number,
@@ -124,28 +123,22 @@ def phantoms(
     number: Count,
     seed: Seed = 0,
     family: Annotated[Family, typer.Option(help="Kind of image or signal.")] = Family.ellipses,
-    shape: Annotated[str, typer.Option(help="Rows x columns, e.g. 64x64; one number for steps.")] = "64x64",
+    shape: Annotated[
+        str, typer.Option(help="Rows x columns, e.g. 64x64; one number for piecewise.")
+    ] = "64x64",
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
     """Test images (N, rows, columns) for reconstruction, into .npy, .h5 or .tif."""
     import numpy as np
 
-    from invae.data import phantoms as families
     from invae.data import write_array
+    from invae.data.phantoms import FAMILIES
 
     check_output(output, force)
-    make = {
-        Family.ellipses: families.random_ellipses,
-        Family.fields: families.gaussian_fields,
-        Family.photographs: families.photograph_patches,
-        Family.grains: families.grains,
-        Family.steps: families.piecewise_constant,
-    }[family]
-    size = _shape(
-        shape.split("x")[0] if family is Family.steps else shape, 1 if family is Family.steps else 2
-    )
-    images = make(number, size, seed).astype(np.float32)
+    one_axis = family is Family.piecewise
+    size = parse_shape(shape.split("x")[0] if one_axis else shape, 1 if one_axis else 2)
+    images = FAMILIES[family.value](number, size, seed).astype(np.float32)
     write_array(output, images, overwrite=force)
     facts = {"output": str(output), "family": family.value, "shape": list(images.shape), "seed": seed}
     if as_json:
@@ -167,10 +160,3 @@ def _models(text: str | None) -> str | list[str] | None:
     if text is None or text in ("fast", "sas55", "all", "python"):
         return text
     return [name.strip() for name in text.split(",") if name.strip()]
-
-
-def _shape(text: str, n_axes: int) -> tuple[int, ...]:
-    if not re.fullmatch("x".join([r"[1-9]\d*"] * n_axes), text.replace(" ", "")):
-        example = "64" if n_axes == 1 else "64x64"
-        raise typer.BadParameter(f"--shape {text} is not of the form {example}")
-    return tuple(int(side) for side in text.split("x"))

@@ -153,6 +153,13 @@ class RowWriter:
         self.done += len(rows)
         self._note(self._offset)
 
+    def rewind(self, done: int) -> None:
+        """Forget all but the first ``done`` rows."""
+        if not 0 <= done <= self.done:
+            raise InputError(f"cannot go back to row {done} of {self.done} written ones")
+        self.done = done
+        self._note(self._offset)
+
     def __enter__(self) -> Self:
         return self
 

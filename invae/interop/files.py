@@ -1,10 +1,11 @@
-"""Reconstruction from file to file, batch by batch: memory stays bounded, an interrupted run is continued."""
+"""From file to file, batch by batch: memory stays bounded, an interrupted reconstruction is continued."""
 
 from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,67 @@ from invae.data.arrays import write_array
 from invae.data.batches import RowWriter, identity, open_rows
 from invae.errors import FormatError, InputError
 
-__all__ = ["reconstruct_file"]
+__all__ = ["fit_file", "reconstruct_file"]
 
 BATCH_VALUES = 2**22
+IN_MEMORY_BYTES = 2**30
+
+
+def fit_file(
+    model: Any,
+    signals: str | os.PathLike[str],
+    measurements: str | os.PathLike[str] | None = None,
+    *,
+    progress: Callable[[int, int], None] | None = None,
+) -> int:
+    """Fit a model to signals (and measurements) on disk; files of more than a gigabyte are read in batches.
+
+    Parameters
+    ----------
+    model : estimator
+        With ``fit(signals, measurements)`` that also takes an iterator of arrays or of pairs of arrays.
+    signals, measurements : path
+        One sample per row, in .npy, HDF5 (``file.h5:/path``) or TIFF.
+    progress : callable(done, total), optional
+        Rows read.
+
+    Returns
+    -------
+    int
+        Number of samples.
+
+    Raises
+    ------
+    InputError
+        Not as many measurements as signals, or rows with NaN or infinite values.
+    """
+    with ExitStack() as stack:
+        files = [stack.enter_context(open_rows(path)) for path in (signals, measurements) if path is not None]
+        n_rows = files[0].shape[0] if files[0].shape else 0
+        if len(files) == 2 and len(files[1]) != n_rows:
+            raise InputError(
+                f"{signals} holds {n_rows} signals and {measurements} {len(files[1])} measurements; "
+                "give as many of each"
+            )
+        n_bytes = sum(math.prod(file.shape) * file.dtype.itemsize for file in files)
+        if n_bytes <= IN_MEMORY_BYTES:
+            model.fit(*(np.asarray(file[...]) for file in files))
+            return n_rows
+        step = max(1, BATCH_VALUES * n_rows // sum(math.prod(file.shape) for file in files))
+
+        def batches() -> Iterator[Any]:
+            for start in range(0, n_rows, step):
+                stop = min(start + step, n_rows)
+                found = [
+                    _batch(file, start, stop, False, path)
+                    for file, path in zip(files, (signals, measurements))
+                ]
+                if progress:
+                    progress(stop, n_rows)
+                yield tuple(found) if len(found) == 2 else found[0]
+
+        model.fit(batches())
+        return n_rows
 
 
 def reconstruct_file(
@@ -23,6 +82,7 @@ def reconstruct_file(
     measurements: str | os.PathLike[str],
     output: str | os.PathLike[str],
     *,
+    std_output: str | os.PathLike[str] | None = None,
     job: dict[str, Any] | None = None,
     batch: int | None = None,
     overwrite: bool = False,
@@ -38,6 +98,9 @@ def reconstruct_file(
         (N, m), (N, *measurement shape) or one measurement, in .npy, HDF5 (``file.h5:/path``) or TIFF.
     output : path
         .npy, .h5 or .tif; float32 for float32 measurements, else float64.
+    std_output : path, optional
+        Where the posterior standard deviation goes: one map (*signal shape) if it is the same for every row,
+        else (N, *signal shape).
     job : dict, optional
         What pins down the model, so that the finished rows of an interrupted run are taken over only from the
         same job; the measurement file is always part of it.
@@ -65,30 +128,47 @@ def reconstruct_file(
             _check_shape(rows.shape, shape_y, measurements)
         n_rows = 1 if single else rows.shape[0]
         step = batch or max(1, min(n_rows, BATCH_VALUES // max(1, math.prod(shape_y or rows.shape[1:]))))
-        first = _batch(rows, 0, min(step, n_rows), single, measurements)
-        signals = model.predict(first)
-        shape = (n_rows, *signals.shape[1:])
-        facts = {**(job or {}), "measurements": identity(measurements)}
+
+        def predict(start: int, stop: int) -> tuple[np.ndarray, ...]:
+            values = _batch(rows, start, stop, single, measurements)
+            return model.predict(values, return_std=True) if std_output else (model.predict(values),)
+
+        first = predict(0, min(step, n_rows))
         if single:
-            return _write_one(output, signals[0], overwrite, progress)
-        with RowWriter(output, shape, signals.dtype, facts, overwrite) as out:
+            for path, values in zip(_outputs(output, std_output), first):
+                write_array(path, values[0], overwrite)
             if progress:
-                progress(out.done, n_rows)
-            for start in range(out.done, n_rows, step):
+                progress(1, 1)
+            return first[0].shape[1:]
+        shape = (n_rows, *first[0].shape[1:])
+        # The deviation of a linear map is the same for every row: then it is one map, not one for each row.
+        one_std = std_output is not None and (first[1].strides[0] == 0 or n_rows == 1)
+        paths = [output] if one_std else _outputs(output, std_output)
+        facts = {**(job or {}), "measurements": identity(measurements)}
+        with ExitStack() as stack:
+            writers = [
+                stack.enter_context(RowWriter(path, shape, values.dtype, facts, overwrite))
+                for path, values in zip(paths, first)
+            ]
+            done = min(writer.done for writer in writers)
+            for writer in writers:
+                writer.rewind(done)
+            if progress:
+                progress(done, n_rows)
+            for start in range(done, n_rows, step):
                 stop = min(start + step, n_rows)
-                if (start, stop) != (0, len(signals)):
-                    signals = model.predict(_batch(rows, start, stop, single, measurements))
-                out.write(signals)
+                found = first if (start, stop) == (0, len(first[0])) else predict(start, stop)
+                for writer, values in zip(writers, found):
+                    writer.write(values)
                 if progress:
                     progress(stop, n_rows)
+        if one_std:
+            write_array(std_output, first[1][0], overwrite)
     return shape
 
 
-def _write_one(output: Any, signal: np.ndarray, overwrite: bool, progress: Any) -> tuple[int, ...]:
-    write_array(output, signal, overwrite)
-    if progress:
-        progress(1, 1)
-    return signal.shape
+def _outputs(output: Any, std_output: Any) -> list[Any]:
+    return [output] if std_output is None else [output, std_output]
 
 
 def _batch(rows: Any, start: int, stop: int, single: bool, path: Any) -> np.ndarray:

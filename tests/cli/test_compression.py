@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import invae
+from invae.data import identical
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +45,13 @@ def test_a_real_curve_travels_through_all_verbs(curve_file, tmp_path, run):
     status, _, stderr = run("decompress", path, "-o", tmp_path / "back")
     assert status == 0 and "1 file written" in stderr
     (written,) = (tmp_path / "back").iterdir()
-    np.testing.assert_array_equal(np.loadtxt(written)[:, 1], table[:, 1])
+    assert written.suffix == ".dat"
+    with invae.Archive(path) as archive:
+        decoded = archive[0]
+    assert identical(invae.read(written)[0], decoded)
+    status, _, stderr = run("decompress", path, "-o", tmp_path / "all.h5")
+    assert status == 0 and identical(invae.read(tmp_path / "all.h5")[0], decoded), stderr
+    np.testing.assert_array_equal(decoded.intensity, table[:, 1])
 
     status, stdout, stderr = run("evaluate", curve_file, path, "--html", tmp_path / "page.html", "--json")
     assert status == 0, stderr

@@ -195,3 +195,57 @@ def test_an_unfinished_output_of_another_model_is_not_mixed_in(problem, tmp_path
     assert run("reconstruct", tmp_path / "y.npy", "--with", tmp_path / "b.h5", "-o", out, "--force")[0] == 0
     expected = invae.load(tmp_path / "b.h5").predict(np.load(folder / "test.npy"))
     np.testing.assert_allclose(np.load(out), expected)
+
+
+def test_files_larger_than_the_limit_are_fitted_in_batches(problem, tmp_path, run, monkeypatch):
+    from invae.interop import files
+
+    folder, _ = problem
+    arguments = ("--operator", "radon", "--angles", 20, "--noise", 0.02, "--rank", 12)
+    assert run("fit", folder / "train.npy", "-o", tmp_path / "a.h5", *arguments)[0] == 0
+    monkeypatch.setattr(files, "IN_MEMORY_BYTES", 0)
+    monkeypatch.setattr(files, "BATCH_VALUES", 144 * 30)
+    status, _, stderr = run("fit", folder / "train.npy", "-o", tmp_path / "b.h5", *arguments)
+    assert status == 0, stderr
+    y = np.load(folder / "test.npy")
+    a, b = (invae.load(tmp_path / name).predict(y) for name in ("a.h5", "b.h5"))
+    assert np.linalg.norm(a - b) < 0.05 * np.linalg.norm(a)
+    spoilt = np.load(folder / "train.npy")
+    spoilt[77] = np.nan
+    np.save(tmp_path / "x.npy", spoilt)
+    status, _, stderr = run("fit", tmp_path / "x.npy", "-o", tmp_path / "c.h5", *arguments)
+    assert status == 1 and "row 77" in stderr and stderr.count("\n") == 1
+
+
+def test_flat_rows_get_their_shape_and_noise_can_be_estimated(problem, tmp_path, run):
+    folder, _ = problem
+    np.save(tmp_path / "flat.npy", np.load(folder / "train.npy").reshape(100, -1))
+    arguments = ("--operator", "radon", "--angles", 20, "--noise", "auto")
+    status, _, stderr = run("fit", tmp_path / "flat.npy", "-o", tmp_path / "m.h5", *arguments)
+    assert status == 1 and "--shape" in stderr
+    status, _, stderr = run(
+        "fit", tmp_path / "flat.npy", "-o", tmp_path / "m.h5", *arguments, "--shape", "12x12"
+    )
+    assert status == 0, stderr
+    out = tmp_path / "x.h5"
+    status, _, stderr = run(
+        "reconstruct", folder / "test.npy", "--with", tmp_path / "m.h5", "-o", f"{out}:/ct", "--std"
+    )
+    assert status == 0, stderr
+    with h5py.File(out) as file, h5py.File(tmp_path / "x_std.h5") as deviations:
+        assert file["ct"].shape == deviations["ct"].shape == (40, 12, 12)
+
+
+def test_pairs_must_be_pairs(problem, tmp_path, run):
+    folder, _ = problem
+    arguments = ("--measurements", folder / "test.npy", "-o", tmp_path / "m.h5")
+    status, _, stderr = run("fit", folder / "train.npy", *arguments)
+    assert status == 1 and "100 signals" in stderr and "40 measurements" in stderr
+
+
+def test_fan_beam(problem, tmp_path, run):
+    folder, _ = problem
+    arguments = ("--operator", "radon", "--angles", 24, "--source-distance", 40, "--noise", 0.02)
+    status, _, stderr = run("fit", folder / "train.npy", "-o", tmp_path / "m.h5", *arguments)
+    assert status == 0, stderr
+    assert "fan" in run("info", tmp_path / "m.h5")[1]

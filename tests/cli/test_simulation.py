@@ -36,7 +36,7 @@ def test_frames(tmp_path, run):
     assert SimulatedFrames.read(out).data.shape == (1, 24, 32)
 
 
-@pytest.mark.parametrize("family, shape", [("ellipses", "16x20"), ("fields", "16x20"), ("steps", "50")])
+@pytest.mark.parametrize("family, shape", [("ellipses", "16x20"), ("gaussian", "16x20"), ("piecewise", "50")])
 def test_phantoms(tmp_path, run, family, shape):
     out = tmp_path / "x.npy"
     status, _, stderr = run("simulate", "phantoms", "-n", 3, "-o", out, "--family", family, "--shape", shape)

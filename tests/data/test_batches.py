@@ -80,6 +80,16 @@ def test_existing_outputs_missing_folders_and_wrong_rows_are_refused(tmp_path):
     assert path.read_text() == "precious"
 
 
+def test_rewound_rows_are_written_again(tmp_path):
+    with RowWriter(tmp_path / "x.npy", (3, 1), float, {}) as out:
+        out.write(np.ones((3, 1)))
+        out.rewind(1)
+        with pytest.raises(InputError, match="go back"):
+            out.rewind(2)
+        out.write(np.zeros((2, 1)))
+    np.testing.assert_array_equal(np.load(tmp_path / "x.npy").ravel(), [1, 0, 0])
+
+
 def test_hdf5_paths_are_kept(tmp_path):
     with RowWriter(f"{tmp_path}/x.h5:/entry/signals", (2, 2), np.float32, {}) as out:
         out.write(np.ones((2, 2)))
