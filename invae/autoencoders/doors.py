@@ -49,7 +49,7 @@ DOORS = ("samples", "measurements", "unknowns", "prior")
 BATCH = 1024
 LARGEST_SIDE = 6000
 LARGEST_CROSS = 2**26  # entries of C_xy
-MODES = 1000
+MODES = 600
 DRAWS = 32
 
 

@@ -96,17 +96,21 @@ def learn_prior(prior: GaussianPrior, settings: Settings) -> Learnt:
 
 def learn_signals(X: np.ndarray, shape: tuple[int, ...], settings: Settings) -> Learnt:
     """From signals (N, n) that the operator measures."""
-    Y = apply_rows(settings.operator, X)
-    mean, rms = Y.mean(axis=0, dtype=np.float64), _rms(Y)
-    whitening = _whitening(settings.noise, mean, rms)
     shrinkage = settings.shrinkage
     if shrinkage == "auto":
         enough = len(X) >= X.shape[1] or len(X) < FEWEST or settings.door == "samples"
         shrinkage = None if enough else "kernel"
-    examples = _examples(X, Y, settings.rng)
+    some = X[np.sort(settings.rng.permutation(len(X))[:RESERVOIR])]
+    examples = some, apply_rows(settings.operator, some)
     if shrinkage is not None:
-        learnt = _learn_shrunk(X, Y, shape, shrinkage, whitening, settings)
+        mean = np.asarray(apply_rows(settings.operator, X.mean(axis=0)[None])[0], np.float64)
+        rms = _rms(examples[1])
+        whitening = _whitening(settings.noise, mean, rms)
+        learnt = _learn_shrunk(X, shape, shrinkage, whitening, settings)
         return replace(learnt, mean_clean=mean, rms_clean=rms, examples=examples)
+    Y = apply_rows(settings.operator, X)
+    mean, rms = Y.mean(axis=0, dtype=np.float64), _rms(Y)
+    whitening = _whitening(settings.noise, mean, rms)
 
     def fit_to(X: np.ndarray, Y: np.ndarray) -> Fit:
         if settings.augment is not None:
@@ -187,7 +191,6 @@ def learn_stream(batches: Iterable[tuple[np.ndarray, np.ndarray]], settings: Set
 
 def _learn_shrunk(
     X: np.ndarray,
-    Y: np.ndarray,
     shape: tuple[int, ...],
     shrinkage: str,
     whitening: Whitening,
@@ -203,13 +206,13 @@ def _learn_shrunk(
     )
     fit = from_prior(prior, settings.operator, whitening, settings.door)
     rank = curve = None
-    if settings.validate_rank and min(Y.shape[1], X.shape[1]) <= CHEAP:
+    if settings.validate_rank and min(fit.mean_y.size, X.shape[1]) <= CHEAP:
 
         def fit_to(X: np.ndarray, Y: np.ndarray) -> Fit:
             part = GaussianPrior.from_samples(X, **options, choice=prior.choice, rng=settings.rng)
             return from_prior(part, settings.operator, whitening, settings.door)
 
-        rank, curve = _validated(X, Y, fit_to, whitening, settings)
+        rank, curve = _validated(X, apply_rows(settings.operator, X), fit_to, whitening, settings)
     return Learnt(fit, whitening, fit.mean_y, fit.mean_y, None, rank, curve, prior)
 
 

@@ -18,7 +18,7 @@ from invae.errors import InputError
 from invae.linalg.augment import augment as apply_group
 from invae.linalg.factorise import symmetric_eigen, thin_svd
 from invae.linalg.kernels import CosineModes, MaternKernel
-from invae.linalg.samples import as_rows
+from invae.linalg.samples import as_float, as_rows
 from invae.linalg.shrinkage import SHRINKAGES, KernelChoice, choose_kernel, ledoit_wolf, probabilistic_pca
 
 __all__ = ["GaussianPrior"]
@@ -219,13 +219,17 @@ class GaussianPrior:
         out = np.zeros(self.size) if self._scale is None else self._scale**2
         return out if self._B is None else out + np.einsum("ij,ij->i", self._B, self._B, dtype=np.float64)
 
-    def apply(self, rows: np.ndarray) -> Array:
-        """Rows (N, n) times Gamma, without forming it."""
-        rows = np.asarray(rows, np.float64)
-        out = np.zeros_like(rows) if self._B is None else (rows @ self._B) @ self._B.T
+    def apply(self, rows: np.ndarray) -> np.ndarray:
+        """Rows (N, n) times Gamma, without forming it; float32 or float64 is kept."""
+        rows = as_float(rows)
+        out = np.zeros_like(rows)
+        if self._B is not None:
+            B = self._B.astype(rows.dtype, copy=False)
+            out += (rows @ B) @ B.T
         if self._scale is not None:
-            scaled = rows * self._scale
-            out += self._scale * (scaled if self._kernel is None else self._kernel.apply(scaled))
+            scale = self._scale.astype(rows.dtype)
+            scaled = rows * scale
+            out += scale * (scaled if self._kernel is None else self._kernel.apply(scaled))
         return out
 
     def covariance(self) -> Array:

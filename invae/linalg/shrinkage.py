@@ -20,7 +20,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy.linalg
-from numpy.typing import NDArray
 
 from invae.linalg.factorise import row_gram, thin_svd
 from invae.linalg.kernels import CosineModes
@@ -33,7 +32,8 @@ SHRINKAGES = ("ledoit-wolf", "ppca", "kernel")
 LENGTHS = (1 / 64, 1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2)
 SMOOTHNESS = (0.5, 1.5)
 RHO = (0.0, 0.01, 0.03, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 1.0)
-MODES = 800
+MODES = 600
+MOST = 2**25  # entries of the samples that are looked at
 PIXELS = 2048
 
 
@@ -112,6 +112,8 @@ def choose_kernel(
         Variance of the whitened noise; one draw of it is added to the held-out measurements.
     """
     n = train.shape[1]
+    N = len(train)
+    train = train[: max(100, MOST // n)]
     size = max(shape)
     modes = CosineModes(shape, min(MODES, n), train.dtype.type)
     deviation = np.sqrt(np.mean(np.square(train, dtype=np.float64), axis=0))
@@ -122,7 +124,7 @@ def choose_kernel(
     Y, X, B = measure(held), held[:, pixels], B[:, pixels]
     noise = max(noise, 1e-10 * float(np.mean(np.square(G[: len(train)], dtype=np.float64).sum(axis=0))))
     Y = Y + math.sqrt(noise) * rng.standard_normal(Y.shape)
-    solve = _reweighted(G.astype(np.float64, copy=False), Y.astype(np.float64, copy=False), noise)
+    solve = _reweighted(G, Y, noise)
     tried: dict[tuple[float, float, float], float] = {}
 
     def risk(length: float, nu: float, rho: float) -> float:
@@ -146,25 +148,26 @@ def choose_kernel(
     )
     near = [value for value in (rho / 1.5, rho, rho * 1.5) if value <= 1]
     rho = min(near, key=lambda value: risk(length, nu, value))
-    found = KernelChoice(
-        rho, length, nu, risk(length, nu, rho), [(*key, value) for key, value in tried.items()]
-    )
+    least, alone = min(tried.values()), risk(length, nu, 0.0)
+    if 0 < rho < 1:  # more samples to come than were looked at: the odds of the kernel go with 1 / N
+        rho /= rho + (1 - rho) * N / len(train)
+    found = KernelChoice(rho, length, nu, least, [(*key, value) for key, value in tried.items()])
     logger.info(
         "kernel shrinkage: rho %.3g, length %.3g pixels, smoothness %g; held-out risk %.4g (%.4g at rho 0)",
         rho,
         length,
         nu,
         found.risk,
-        risk(length, nu, 0.0),
+        alone,
     )
     return found
 
 
-def _reweighted(G: NDArray[np.float64], Y: NDArray[np.float64], noise: float) -> Callable:
+def _reweighted(G: np.ndarray, Y: np.ndarray, noise: float) -> Callable[[np.ndarray], np.ndarray]:
     """For weights w of the rows of G: coefficients c (N', k) with x_hat = c B, in the smaller of k and m."""
     k, m = G.shape
     if k <= m:
-        gram, image = G @ G.T, Y @ G.T
+        gram, image = row_gram(G), np.asarray(Y @ G.T, np.float64)
 
         def by_factors(weights: np.ndarray) -> np.ndarray:
             root = np.sqrt(weights)

@@ -80,6 +80,16 @@ class Whitening:
             out._left, out._gain = U, 1.0 / np.sqrt(power / out.scale) - floor
         return out
 
+    def unapply(self, rows: np.ndarray) -> np.ndarray:
+        """Rows (N, m) times R (on the directions that were not dropped). float32 is kept."""
+        if self._left is None or self._gain is None:
+            return rows if self._diagonal is None else rows / (self._diagonal**2).astype(rows.dtype)
+        left = self._left.astype(rows.dtype)
+        floor = 0.0 if self._diagonal is None else float(self._diagonal[0])
+        rest = 0.0 if floor == 0 else 1 / floor**2
+        along = (rows @ left) * ((self._gain + floor) ** -2 - rest).astype(rows.dtype)
+        return rows.dtype.type(rest) * rows + along @ left.T
+
     def draw(self, n_samples: int, size: int, power: float, rng: np.random.Generator) -> NDArray[np.float64]:
         """Noise of covariance power * R, rows (n_samples, size)."""
         noise = np.sqrt(power) * rng.standard_normal((n_samples, size))

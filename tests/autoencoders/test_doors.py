@@ -5,7 +5,7 @@ import pytest
 import scipy.sparse
 
 import invae
-from invae.autoencoders import doors
+from invae.autoencoders import conjugate, doors
 from invae.autoencoders.bayes_risk import BayesRiskReconstructor
 from invae.errors import InputError
 from invae.linalg import reduced_rank
@@ -40,12 +40,12 @@ def test_low_rank_door_counts_what_it_cuts_off_as_unexplained(prior, rng, monkey
     monkeypatch.setattr(doors, "MODES", 24)
     F = rng.standard_normal((20, 36))
     exact = BayesRiskReconstructor(F, noise=0.5, prior=prior).fit()
-    low = BayesRiskReconstructor(F, noise=0.5, prior=prior, door="prior").fit()
+    low = BayesRiskReconstructor(F, noise=0.5, prior=prior, door="prior", rank=20).fit()
     Gamma, A = prior.covariance(), product_of(low)
     D = A @ F - np.eye(36)
     true_risk = np.trace(D @ Gamma @ D.T) + 0.25 * np.sum(A**2)
     assert exact.risk_ <= true_risk < 1.3 * exact.risk_
-    assert low.risk_ == pytest.approx(true_risk, rel=0.15)
+    assert low.risk_ == pytest.approx(true_risk, rel=0.2)
 
 
 def test_very_large_models_keep_their_rows_and_give_the_same_map(rng, monkeypatch):
@@ -122,3 +122,29 @@ def test_augmentation_learns_the_symmetric_covariance(rng):
 def test_a_door_that_is_closed_says_which_are_open(prior, rng):
     with pytest.raises(InputError, match="measurements"):
         BayesRiskReconstructor(rng.standard_normal((5, 36)), prior=prior, door="samples").fit()
+
+
+@pytest.mark.parametrize("noise", [0.5, np.linspace(0.3, 0.8, 20)], ids=["white", "unequal"])
+def test_conjugate_gradients_reach_the_exact_posterior_mean(prior, rng, monkeypatch, noise):
+    monkeypatch.setattr(doors, "MODES", 6)
+    monkeypatch.setattr(conjugate, "RTOL", 1e-10)
+    F = rng.standard_normal((20, 36))
+    exact = BayesRiskReconstructor(F, noise=noise, prior=prior, door="measurements").fit()
+    iterated = BayesRiskReconstructor(F, noise=noise, prior=prior, door="prior").fit()
+    y = prior.sample(40, rng).reshape(40, 36) @ F.T
+    assert np.allclose(iterated.predict(y), exact.predict(y), atol=1e-7)
+    assert np.allclose(iterated.predict(y[3:5]), iterated.predict(y)[3:5], atol=1e-9)
+    assert iterated.risk_ == pytest.approx(exact.risk_, rel=0.2)
+    assert not np.allclose(iterated.at(rank=10).predict(y), exact.predict(y), atol=1e-2)
+    louder = iterated.at(noise=1.0), exact.at(noise=1.0)
+    assert np.allclose(louder[0].predict(y), louder[1].predict(y), atol=1e-7)
+
+
+def test_conjugate_gradients_with_unknown_noise(prior, rng, monkeypatch):
+    monkeypatch.setattr(doors, "MODES", 24)
+    F = rng.standard_normal((30, 36))
+    rec = BayesRiskReconstructor(F, noise="auto", prior=prior, door="prior").fit()
+    X = prior.sample(200, rng).reshape(200, 36)
+    y = X @ F.T + 0.5 * rng.standard_normal((200, 30))
+    exact = BayesRiskReconstructor(F, noise=0.5, prior=prior).fit()
+    assert np.mean(np.sum((rec.predict(y) - X) ** 2, axis=1)) < 1.15 * exact.risk_
