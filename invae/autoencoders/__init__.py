@@ -1,6 +1,48 @@
-"""Autoencoders: linear maps of least risk in closed form, and what is built on them."""
+"""Autoencoders: linear maps of least risk in closed form, and what is built on them.
+
+The rooms that import torch (networks, penalties, training) are loaded by their own names only.
+"""
 
 from invae.autoencoders.bayes_risk import BayesRiskReconstructor
+from invae.autoencoders.landscape import Landscape, balance, transpose_gap
 from invae.autoencoders.linear import LinearAutoencoder
+from invae.autoencoders.ppca import ProbabilisticPCA
+from invae.autoencoders.principal import cosines, decoder_svd, optimal_offset, rayleigh_ritz
+from invae.autoencoders.sparse_gaussian import gaussian_sparse_loss, gaussian_sparse_optimum
+from invae.autoencoders.step import (
+    ReluDecoder,
+    SigmoidDecoder,
+    encode_steps,
+    exact_step_decoder,
+    interpolating_decoder,
+    minimal_width,
+    sigmoid_step_decoder,
+    step_signals,
+)
+from invae.autoencoders.step_solutions import is_unisolvent
+from invae.autoencoders.step_training import interlaced_decoder
 
-__all__ = ["BayesRiskReconstructor", "LinearAutoencoder"]
+__all__ = [
+    "BayesRiskReconstructor",
+    "Landscape",
+    "LinearAutoencoder",
+    "ProbabilisticPCA",
+    "ReluDecoder",
+    "SigmoidDecoder",
+    "balance",
+    "cosines",
+    "decoder_svd",
+    "encode_steps",
+    "exact_step_decoder",
+    "gaussian_sparse_loss",
+    "gaussian_sparse_optimum",
+    "interlaced_decoder",
+    "interpolating_decoder",
+    "is_unisolvent",
+    "minimal_width",
+    "optimal_offset",
+    "rayleigh_ritz",
+    "sigmoid_step_decoder",
+    "step_signals",
+    "transpose_gap",
+]

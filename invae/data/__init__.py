@@ -1,9 +1,13 @@
 """What comes in: records, readers and writers for scattering files, plain arrays, training families."""
 
 from invae.data.arrays import read_array, split_inner_path, write_array
+from invae.data.cifar import read_cifar
 from invae.data.files import atomic_path
+from invae.data.idx import read_idx
+from invae.data.manifest import data_sets, fetch
 from invae.data.read import read
 from invae.data.records import Curve, Frame, Record, from_parts, identical, unique_names
+from invae.data.ucr import read_ucr
 from invae.data.write import write
 
 __all__ = [
@@ -11,10 +15,15 @@ __all__ = [
     "Frame",
     "Record",
     "atomic_path",
+    "data_sets",
+    "fetch",
     "from_parts",
     "identical",
     "read",
     "read_array",
+    "read_cifar",
+    "read_idx",
+    "read_ucr",
     "split_inner_path",
     "unique_names",
     "write",

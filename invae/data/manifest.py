@@ -8,13 +8,9 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import http.client
 import logging
 import os
 import tomllib
-import urllib.error
-import urllib.parse
-import urllib.request
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,7 +20,7 @@ from typing import BinaryIO
 from invae.data.files import atomic_path
 from invae.errors import FileError, FormatError, InputError
 
-__all__ = ["DataFile", "DataSet", "cache_folder", "fetch", "manifest"]
+__all__ = ["DataFile", "DataSet", "cache_folder", "data_sets", "fetch"]
 
 MANIFEST = Path(__file__).with_name("manifest.toml")
 TIMEOUT_S = 30.0
@@ -61,7 +57,7 @@ class DataSet:
         return sum(file.n_bytes for file in self.files)
 
 
-def manifest(path: str | os.PathLike[str] = MANIFEST) -> dict[str, DataSet]:
+def data_sets(path: str | os.PathLike[str] = MANIFEST) -> dict[str, DataSet]:
     """All data sets by name, from manifest.toml.
 
     Raises
@@ -110,7 +106,7 @@ def fetch(
         A file cannot be downloaded, or what arrived or lies in the cache has another hash. The message says
         where to put a copy by hand.
     """
-    known = manifest(manifest_path)
+    known = data_sets(manifest_path)
     if name not in known:
         raise InputError(f"no data set {name!r}; the manifest has {', '.join(sorted(known))}")
     folder = Path(cache_dir if cache_dir is not None else cache_folder()) / name
@@ -126,13 +122,17 @@ def _data_set(name: str, entry: dict) -> DataSet:
 
 
 def _fetch_file(file: DataFile, path: Path, progress: Callable[[int, int], None] | None) -> Path:
+    # The network library is loaded by the one function that needs it.
+    import urllib.request
+    from http.client import HTTPException
+
     if path.exists():
         if not _is_the_file(path, file):
             raise FileError(
                 f"{path} does not have the SHA-256 {file.sha256} of the manifest; delete it and fetch again"
             )
         return path
-    if urllib.parse.urlsplit(file.url).scheme not in ("https", "http", "file"):
+    if file.url.partition("://")[0] not in ("https", "http", "file"):
         raise FileError(f"{file.url} is no address that invae downloads from; use https, http or file")
     path.parent.mkdir(parents=True, exist_ok=True)
     logger.info("fetching %s (%d bytes)", file.url, file.n_bytes)
@@ -144,7 +144,7 @@ def _fetch_file(file: DataFile, path: Path, progress: Callable[[int, int], None]
                 open(temporary, "wb") as target,
             ):
                 _copy(source, target, file, progress)
-        except (urllib.error.URLError, http.client.HTTPException, OSError) as error:
+        except (HTTPException, OSError) as error:
             reason = getattr(error, "reason", None) or error
             raise FileError(f"cannot download {file.url}: {reason}; {by_hand}") from error
         if not _is_the_file(temporary, file):

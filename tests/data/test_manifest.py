@@ -8,7 +8,7 @@ import importlib
 
 import pytest
 
-from invae.data.manifest import cache_folder, fetch, manifest
+from invae.data.manifest import cache_folder, data_sets, fetch
 from invae.errors import FileError, FormatError, InputError
 
 CONTENT = b"some bytes " * 20_000
@@ -34,7 +34,7 @@ def toy(tmp_path):
 
 
 def test_every_entry_names_source_hash_licence_and_a_reader_that_exists():
-    sets = manifest()
+    sets = data_sets()
     assert {"mnist", "fashion-mnist", "cifar10", "cbf"} <= set(sets)
     for data_set in sets.values():
         assert data_set.licence and data_set.cite and data_set.homepage.startswith("http") and data_set.files
@@ -116,10 +116,10 @@ def test_unknown_names_addresses_and_manifests_are_named(toy):
         fetch("toy", cache, manifest_path=listing)
     listing.write_text("[toy]\ntitle = 1\n")
     with pytest.raises(FormatError, match="files"):
-        manifest(listing)
+        data_sets(listing)
     listing.write_text("not toml")
     with pytest.raises(FormatError, match="not a manifest"):
-        manifest(listing)
+        data_sets(listing)
 
 
 def test_the_cache_folder_follows_the_environment(monkeypatch, tmp_path):
@@ -134,7 +134,7 @@ def test_real_copies_have_the_manifest_hashes(shared_data, tmp_path):
     """The test half of MNIST is a recompressed copy, the UCR sets are the very files."""
     from invae.data.manifest import _is_the_file
 
-    sets = manifest()
+    sets = data_sets()
     for name, folder in (("mnist", "images/mnist"), ("cbf", "ucr/CBF"), ("wine", "ucr/Wine")):
         present = [
             (shared_data / folder / f.name, f)
