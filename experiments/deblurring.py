@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 
 from experiments.reconstruction import run_family
-from invae.classical import Cgls, Tikhonov, TotalVariation, TruncatedSvd
 from invae.evaluation.results import Results
-from invae.operators import Blur, GaussianNoise
+from invae.operators import Blur
 
 __all__ = ["FULL", "QUICK", "TITLE", "run"]
 
@@ -43,17 +42,6 @@ FULL = {
 def run(config: dict[str, Any], rng: np.random.Generator) -> Results:
     results = Results("deblurring", TITLE, __doc__, config)
     F = Blur((config["size"], config["size"]), sigma=config["sigma"])
-
-    def rivals(noise: GaussianNoise) -> dict[str, Any]:
-        return {
-            "CGLS": Cgls(F, parameter="discrepancy", noise=noise),
-            "Tikhonov": Tikhonov(F, parameter="gcv"),
-            "TSVD": TruncatedSvd(F, parameter="validation"),
-            "TV, x >= 0": TotalVariation(
-                F, parameter="validation", nonnegative=True, max_iter=config["tv_iterations"]
-            ),
-        }
-
     for family in config["families"]:
-        run_family(results, F, family, rivals, config, rng, baseline="TV, x >= 0")
+        run_family(results, F, family, config, rng)
     return results

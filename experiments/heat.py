@@ -11,9 +11,8 @@ from typing import Any
 import numpy as np
 
 from experiments.reconstruction import run_family
-from invae.classical import Cgls, Tikhonov, TotalVariation, TruncatedSvd
 from invae.evaluation.results import Results
-from invae.operators import GaussianNoise, Heat
+from invae.operators import Heat
 
 __all__ = ["FULL", "QUICK", "TITLE", "run"]
 
@@ -44,17 +43,6 @@ def run(config: dict[str, Any], rng: np.random.Generator) -> Results:
     results = Results("heat", TITLE, __doc__, config)
     conductivity = np.where(np.arange(config["size"]) < config["size"] // 2, 1.0, 2.0)
     F = Heat((config["size"],), time=config["time"], conductivity=conductivity)
-
-    def rivals(noise: GaussianNoise) -> dict[str, Any]:
-        return {
-            "CGLS": Cgls(F, parameter="discrepancy", noise=noise),
-            "Tikhonov": Tikhonov(F, parameter="gcv"),
-            "TSVD": TruncatedSvd(F, parameter="validation"),
-            "TV": TotalVariation(
-                F, parameter="validation", nonnegative=False, max_iter=config["tv_iterations"]
-            ),
-        }
-
     for family in config["families"]:
-        run_family(results, F, family, rivals, config, rng, baseline="TV")
+        run_family(results, F, family, config, rng, nonnegative=False)
     return results

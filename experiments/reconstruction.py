@@ -6,17 +6,17 @@ that need a parameter tune it on validation pairs; every figure is of held-out t
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from invae.autoencoders import BayesRiskReconstructor
+from invae.classical import Cgls, FilteredBackprojection, Tikhonov, TotalVariation, TruncatedSvd
 from invae.data.phantoms import FAMILIES, box_average
 from invae.evaluation import compare
 from invae.evaluation.results import Figure, Results
-from invae.operators import GaussianNoise
+from invae.operators import GaussianNoise, Radon
 from invae.operators.simulate import simulate
 
 __all__ = ["LABELS", "Pairs", "draw_pairs", "run_family"]
@@ -58,10 +58,9 @@ def run_family(
     results: Results,
     operator: Any,
     family: str,
-    rivals: Callable[[GaussianNoise], dict[str, Any]],
     config: dict[str, Any],
     rng: np.random.Generator,
-    baseline: str,
+    nonnegative: bool = True,
 ) -> None:
     """Study one family at every noise level of ``config``; adds a table and two figures for each level."""
     options = config["options"].get(family, {})
@@ -77,7 +76,8 @@ def run_family(
         noise = GaussianNoise(relative=level)
         y_validation, y_test = (noise.sample(pairs.clean, rng) for pairs in (validation, test))
         full = family_of_maps.at(noise=noise, rank="full")
-        methods = rivals(noise)
+        methods = rivals(operator, noise, config["tv_iterations"], nonnegative)
+        strongest = list(methods)[-1]
         for method in methods.values():
             method.fit(validation.signals, y_validation)
         methods |= {f"Bayes-risk, rank {rank}": full.at(rank=rank) for rank in config["ranks"]}
@@ -87,11 +87,26 @@ def run_family(
             f"{name}: {len(test)} held-out signals, {len(train)} to learn from, {len(validation)} to tune "
             "the rivals; relative error, ± its standard error, time per signal."
         )
-        found = compare(methods, test.signals, y_test, rival=baseline, name=name, caption=caption)
+        found = compare(methods, test.signals, y_test, rival=strongest, name=name, caption=caption)
         results.tables.append(found.table)
         draw = image_figure if len(operator.dims) == 2 else line_figure
         results.figures.append(draw(name, test, found.estimates, found.errors))
         results.figures.append(risk_figure(name, full, test, y_test))
+
+
+def rivals(operator: Any, noise: GaussianNoise, tv_iterations: int, nonnegative: bool) -> dict[str, Any]:
+    """The classical methods, each with its own rule for the parameter; total variation comes last."""
+    methods: dict[str, Any] = {}
+    if isinstance(operator, Radon):
+        methods["FBP"] = FilteredBackprojection(operator, parameter="validation")
+    methods["CGLS"] = Cgls(operator, parameter="discrepancy", noise=noise)
+    methods["Tikhonov"] = Tikhonov(operator, parameter="gcv")
+    methods["TSVD"] = TruncatedSvd(operator, parameter="validation")
+    label = "TV, x >= 0" if nonnegative else "TV"
+    methods[label] = TotalVariation(
+        operator, parameter="validation", nonnegative=nonnegative, max_iter=tv_iterations
+    )
+    return methods
 
 
 def image_figure(

@@ -12,9 +12,8 @@ from typing import Any
 import numpy as np
 
 from experiments.reconstruction import run_family
-from invae.classical import Cgls, FilteredBackprojection, Tikhonov, TotalVariation, TruncatedSvd
 from invae.evaluation.results import Results
-from invae.operators import GaussianNoise, Radon
+from invae.operators import Radon
 
 __all__ = ["FULL", "QUICK", "TITLE", "run"]
 
@@ -45,18 +44,6 @@ FULL = {
 def run(config: dict[str, Any], rng: np.random.Generator) -> Results:
     results = Results("tomography", TITLE, __doc__, config)
     F = Radon((config["size"], config["size"]), n_angles=config["n_angles"])
-
-    def rivals(noise: GaussianNoise) -> dict[str, Any]:
-        return {
-            "FBP": FilteredBackprojection(F, parameter="validation"),
-            "CGLS": Cgls(F, parameter="discrepancy", noise=noise),
-            "Tikhonov": Tikhonov(F, parameter="gcv"),
-            "TSVD": TruncatedSvd(F, parameter="validation"),
-            "TV, x >= 0": TotalVariation(
-                F, parameter="validation", nonnegative=True, max_iter=config["tv_iterations"]
-            ),
-        }
-
     for family in config["families"]:
-        run_family(results, F, family, rivals, config, rng, baseline="TV, x >= 0")
+        run_family(results, F, family, config, rng)
     return results

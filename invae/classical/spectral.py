@@ -7,6 +7,7 @@ c_i^2 + ||y - U c||^2, the degrees of freedom are sum f_i. The gains come from `
 from __future__ import annotations
 
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -100,8 +101,13 @@ class TransformBasis:
         return Z[:, self._order]
 
 
+_BASES: WeakKeyDictionary[Any, SingularBasis] = WeakKeyDictionary()
+
+
 def singular_basis(operator: Any) -> SingularBasis | TransformBasis:
     """The operator's own fast diagonalisation where it has one, else a dense singular value decomposition.
+
+    A dense decomposition is made once and kept as long as its operator lives.
 
     Raises
     ------
@@ -117,8 +123,10 @@ def singular_basis(operator: Any) -> SingularBasis | TransformBasis:
             f"an operator of shape ({m}, {n}) is too large to factorise (the smaller side may be {LARGEST}); "
             "use an iterative method such as Cgls"
         )
-    U, s, Vt = thin_svd(forward(operator, np.eye(n)).T)
-    return SingularBasis(s, U, Vt)
+    if operator not in _BASES:
+        U, s, Vt = thin_svd(forward(operator, np.eye(n)).T)
+        _BASES[operator] = SingularBasis(s, U, Vt)
+    return _BASES[operator]
 
 
 class SpectralMethod(ClassicalMethod):
