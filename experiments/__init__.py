@@ -16,4 +16,8 @@ NAMES = (
     "landscape",
     "pca_speed",
     "step_functions",
+    "principal_directions",
+    "landscape",
+    "pca_speed",
+    "step_functions",
 )
