@@ -98,17 +98,16 @@ def read_columns(path: Path, raw: bytes, q_unit: str | None = None) -> Record:
     """
     file = path.name
     text, encoding = decode(raw, file)
+    noted = re.search(rf"^{re.escape(NOTE_PREFIX)}(.*)$", text, re.MULTILINE)
     for pattern, what in _OTHER_RESULTS:
-        if pattern.search(text[:2000]):
+        if noted is None and pattern.search(text[:2000]):
             raise FormatError(f"{file}: this is the {what}, not a curve I(q)")
     pdh = re.match(r"[^\r\n]*(?:\r\n|\r|\n)SAXS BOX", text) is not None
     table = find_table(text, file, counts_above=pdh)
-    note = re.search(rf"^{re.escape(NOTE_PREFIX)}(.*)$", table.header, re.MULTILINE)
-    if note:
+    if noted:
         arrays = {str(i): table.values[:, i] for i in range(table.values.shape[1])}
-        return from_note(
-            note[1].rstrip("\r"), arrays, f"{file} line {table.header[: note.start()].count(chr(10)) + 1}"
-        )
+        place = f"{file} line {text[: noted.start()].count(chr(10)) + 1}"
+        return from_note(noted[1].rstrip("\r"), arrays, place)
     labels, label_units = _labels(table)
     roles = _roles(table, labels, file)
     _check_rows(table, labels, file)

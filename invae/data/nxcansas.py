@@ -103,6 +103,11 @@ def _record(group: Any, path: Path) -> Record:
     else:
         take("qx", "Qx")
         take("qy", "Qy")
+        if "qx" not in arrays and "Q" in group and group["Q"].shape in ((2, *data.shape), (3, *data.shape)):
+            # One array of vectors: its components come first.
+            used.add("Q")
+            for key, component in zip(("qx", "qy", "qz"), read_dataset(group["Q"], path.name)):
+                arrays[key], units[key] = component, unit_of(group["Q"])
     for key in group:
         take(key, key)
     values = read_dataset(data, path.name)

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from invae.data.arrays import split_inner_path
-from invae.data.columns import read_columns
+from invae.data.columns import NOTE_PREFIX, read_columns
 from invae.data.frames import is_cbf, is_edf, is_tiff, read_cbf, read_edf, read_tiff
 from invae.data.nist_vax import is_nist_vax, read_nist_vax
 from invae.data.qxqy import is_danse, is_qxqy, read_danse, read_qxqy
@@ -23,7 +23,6 @@ _FOREIGN = {
     b"%PDF": "a PDF document",
     b"\x89PNG": "a PNG picture",
     b"GIF8": "a GIF picture",
-    b"BM": "a BMP picture",
     b"\xff\xd8\xff": "a JPEG picture",
 }
 
@@ -76,7 +75,11 @@ def read(path: str | os.PathLike[str], q_unit: str | None = None, lazy: bool | N
     for mark, what in _FOREIGN.items():
         if head.startswith(mark):
             raise FormatError(f"{file.name} is {what}, not a scattering file")
+    if head.startswith(b"BM") and b"\0" in head[:16]:
+        raise FormatError(f"{file.name} is a BMP picture, not a scattering file")
     raw = file.read_bytes()
+    if NOTE_PREFIX.encode() in head:
+        return [read_columns(file, raw, q_unit)]
     if is_cbf(head):
         return list(read_cbf(file, raw))
     if is_edf(head):

@@ -77,7 +77,7 @@ def write(
                 temporary.write_bytes(cansas_xml_bytes(records, target, with_notes))
             else:
                 temporary.write_bytes(columns_bytes(records[0], target, not with_notes))
-            if _comes_back(records, temporary, target):
+            if _comes_back(records, temporary):
                 break
         else:
             raise FormatError(
@@ -100,7 +100,7 @@ def _format(target: Path, format: str | None) -> str:
     )
 
 
-def _comes_back(records: list[Record], temporary: Path, target: Path) -> bool:
+def _comes_back(records: list[Record], temporary: Path) -> bool:
     """Whether reading gives the records again; the place where they were read is the only thing that may
     differ."""
     with warnings.catch_warnings():
@@ -114,10 +114,11 @@ def _comes_back(records: list[Record], temporary: Path, target: Path) -> bool:
     for record, other in zip(records, again):
         changes = {"source": record.source}
         if other.name == temporary.stem:
-            changes["name"] = target.stem
+            # The format has no place for a name: the file's name stands for it.
+            changes["name"] = record.name
         # A unit of q that the user stated stands in no plain text table; it is stated again when reading.
         if "table" in record.metadata and other.units.get("q", "") is None:
             changes["units"] = dict(other.units) | {"q": record.units.get("q")}
-        if not identical(record.replace(name=record.name), other.replace(**changes)):
+        if not identical(record, other.replace(**changes)):
             return False
     return True

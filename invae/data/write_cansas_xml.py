@@ -21,7 +21,10 @@ from invae.errors import InputError
 __all__ = ["cansas_xml_bytes"]
 
 _NAMESPACE = "urn:cansas1d:1.1"
+_XSI = "http://www.w3.org/2001/XMLSchema-instance"
+_SCHEMA = "http://www.cansas.org/formats/1.1/cansas1d.xsd"
 _TAGS = {role: tag for tag, role in FIELDS.items()}
+_LIKE = {"intensity": "intensity", "sigma": "intensity"}
 _ORDER = ("q", "intensity", "sigma", "dq", "dqw", "dql", "qmean", "shadowfactor")
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 
@@ -69,7 +72,9 @@ def _own_document(curve: Curve) -> tuple[Any, Any]:
 def _new_root() -> Any:
     from lxml import etree
 
-    return etree.Element(f"{{{_NAMESPACE}}}SASroot", {"version": "1.1"}, nsmap={None: _NAMESPACE})
+    names = {None: _NAMESPACE, "xsi": _XSI}
+    attributes = {"version": "1.1", f"{{{_XSI}}}schemaLocation": f"{_NAMESPACE} {_SCHEMA}"}
+    return etree.Element(f"{{{_NAMESPACE}}}SASroot", attributes, nsmap=names)
 
 
 def _new_entry(curve: Curve, namespace: str | None) -> Any:
@@ -89,7 +94,7 @@ def _new_entry(curve: Curve, namespace: str | None) -> Any:
     add(entry, "SASdata")
     for key in curve.columns:
         if key.startswith("transmission_spectrum/") and key.endswith("/T"):
-            add(entry, SPECTRUM).set("name", key.split("/")[1])
+            add(entry, SPECTRUM).set("name", _FORBIDDEN.sub("", key.split("/")[1]))
     add(add(entry, "SASsample"), "ID", curve.name)
     instrument = add(entry, "SASinstrument")
     add(instrument, "name", "")
@@ -112,7 +117,11 @@ def _fill(entry: Any, curve: Curve, note: bool) -> None:
     for role in _ORDER:
         key = role if role in arrays else f"columns/{role}"
         if key in arrays and arrays[key].shape == curve.shape:
-            keys[key] = (_TAGS[role], curve.units.get(role))
+            unit = curve.units.get(role)
+            if note and role != "shadowfactor":
+                # The schema asks for a unit; an empty one says that it is not known.
+                unit = unit or curve.units.get(_LIKE.get(role, "q"), "") or ""
+            keys[key] = (_TAGS[role], unit)
             if survives_text(arrays[key]):
                 outside[key] = role
     missing = {} if note else curve.metadata.get("missing", {})
@@ -138,6 +147,12 @@ def _index(entry: Any, spectrum: Any) -> int:
     return children(entry, SPECTRUM).index(spectrum)
 
 
+def _number(value: Any) -> str:
+    """Shortest text that gives the double back, in the spelling of XML schema."""
+    text = repr(float(value))
+    return {"nan": "NaN", "inf": "INF", "-inf": "-INF"}.get(text, text)
+
+
 def _points(
     parent: Any,
     point_tag: str,
@@ -159,8 +174,8 @@ def _points(
                 continue
             child = etree.SubElement(point, prefix + tag)
             if unit is not None:
-                child.set("unit", unit)
-            child.text = repr(float(arrays[key][i]))
+                child.set("unit", _FORBIDDEN.sub("", unit))
+            child.text = _number(arrays[key][i])
         point.tail = tail
         points.append(point)
     parent[:0] = points

@@ -5,6 +5,7 @@ Numbers are written with the fewest digits that give the same double back.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from invae.errors import InputError
 
 __all__ = ["columns_bytes"]
 
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _LABELS = {"q": "q", "intensity": "I", "sigma": "error", "dq": "dQ"}
 
 
@@ -68,9 +70,15 @@ def _labelled(curve: Curve) -> str:
     for key in order:
         name = key.removeprefix("columns/")
         unit = curve.units.get(name)
-        labels.append(_LABELS.get(name, "_".join(name.split())) + (f"({unit})" if unit else ""))
-    title = " ".join(curve.name.split())
-    head = [f"# {title}", NOTE_PREFIX + to_note(curve, outside), "# " + "\t".join(labels)]
+        labels.append(
+            _LABELS.get(name, _plain(name).replace(" ", "_")) + (f"({_plain(unit)})" if unit else "")
+        )
+    head = [f"# {_plain(curve.name)[:200]}", NOTE_PREFIX + to_note(curve, outside), "# " + "\t".join(labels)]
     columns = [np.asarray(table[key], np.float64) for key in order]
     rows = ["\t".join(repr(float(column[i])) for column in columns) for i in range(len(curve.q))]
     return "\n".join([*head, *rows]) + "\n"
+
+
+def _plain(text: str) -> str:
+    """Text on one line, without control characters."""
+    return " ".join(_CONTROL.sub(" ", text).split())

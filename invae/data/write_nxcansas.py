@@ -54,21 +54,21 @@ def _write_entry(entry: Any, record: Record) -> None:
     entry.attrs["default"] = "sasdata"
     if is_sas:
         entry.attrs["canSAS_class"] = "SASentry"
-        entry.attrs["canSAS_name"] = record.name
+        entry.attrs["canSAS_name"] = _text(record.name)
         entry.attrs["version"] = "1.1"
         entry["definition"] = "NXcanSAS"
-    entry["title"] = record.name.replace("\0", " ")
-    entry["run"] = _run(record).replace("\0", " ")
+    entry["title"] = _text(record.name)
+    entry["run"] = _text(_run(record))
     places = _write_data(entry, record, arrays, is_sas)
-    tree = record.metadata.get("entry")
-    if isinstance(tree, dict):
-        tree = tree_from_xml(tree) if record.metadata.get("format") == "canSAS XML" else tree
-        _write_tree(entry, tree)
     _write_spectra(entry, record, arrays, places)
+    from_hdf5 = record.metadata.get("format") in ("NXcanSAS", "NeXus")
     for key, array in arrays.items():
         if key not in places:
-            places[key] = _free_place(entry, key)
+            places[key] = _free_place(entry, key, from_hdf5)
             _store(entry, places[key], array, record.units.get(key.removeprefix("columns/")))
+    tree = record.metadata.get("entry")
+    if isinstance(tree, dict):
+        _write_tree(entry, tree if from_hdf5 else tree_from_xml(tree))
     note = entry.create_group(NOTE_GROUP)
     note.attrs["NX_class"] = "NXnote"
     note["type"] = "application/json"
@@ -96,13 +96,14 @@ def _write_data(entry: Any, record: Record, arrays: dict[str, Any], is_sas: bool
     if not is_sas:
         return places
     data.attrs["canSAS_class"] = "SASdata"
-    data.attrs["canSAS_name"] = record.name
+    data.attrs["canSAS_name"] = _text(record.name)
     if isinstance(record, Curve):
         data.attrs["I_axes"] = "Q"
         data.attrs["Q_indices"] = 0
         resolutions = [name for key, name in stored.items() if key in ("dq", "columns/dqw", "columns/dql")]
         if resolutions:
-            data["Q"].attrs["resolutions"] = ",".join(resolutions)
+            several = sorted(resolutions, reverse=True)
+            data["Q"].attrs["resolutions"] = several[0] if len(several) == 1 else several
         if "mask" in stored:
             data.attrs["Mask_indices"] = 0
     else:
@@ -131,14 +132,18 @@ def _write_spectra(entry: Any, record: Record, arrays: dict[str, Any], places: d
         if name not in entry:
             group = entry.create_group(name)
             group.attrs.update({"NX_class": "NXdata", "canSAS_class": "SAStransmission_spectrum"})
-            group.attrs.update({"signal": "T", "T_axes": "lambda", "name": match[1]})
+            group.attrs.update({"signal": "T", "T_axes": "lambda", "name": _text(match[1])})
         places[key] = f"{name}/{'lambda' if match[2] == 'Lambda' else match[2]}"
         _store(entry, places[key], array, record.units.get(key.removeprefix("columns/")))
         if match[2] == "Tdev" and "T" in entry[name]:
             entry[name]["T"].attrs["uncertainties"] = "Tdev"
 
 
-def _free_place(entry: Any, key: str) -> str:
+def _free_place(entry: Any, key: str, from_hdf5: bool) -> str:
+    """Place of an array that has none in NXcanSAS: where it was in its HDF5 file, or among the columns."""
+    own = key.removeprefix("columns/")
+    if from_hdf5 and "/" in own and own not in entry and own.split("/")[0] not in ("sasdata", NOTE_GROUP):
+        return own
     parts = [_safe(part) for part in key.split("/") if part]
     group = entry.require_group("columns")
     group.attrs["NX_class"] = "NXcollection"
@@ -166,29 +171,30 @@ def _store(entry: Any, place: str, array: Any, unit: str | None) -> None:
         )
         for i in range(array.shape[0]):
             dataset[i] = array[i]
-    if unit is not None:
-        dataset.attrs["units"] = unit
+    # An empty unit says that it is not known; without the attribute some readers refuse the file.
+    dataset.attrs["units"] = "" if unit is None else _text(unit)
 
 
 def _write_tree(group: Any, tree: dict[str, Any]) -> None:
-    """Write nested dicts as groups and data sets, as `hdf5_tree.surroundings` reads them; what exists is
-    kept."""
+    """Write nested dicts, as `hdf5_tree.surroundings` reads them, beside what is there already."""
+    import h5py
+
     for key, value in tree.items():
         name = key.replace("/", "_")
-        if key == "@" or not name or name == "." or name in group:
+        if key == "@" or name in ("", ".", "..", "sasdata") or (isinstance(value, dict) and "@link" in value):
             continue
-        if isinstance(value, dict) and "@link" in value:
-            continue
-        if isinstance(value, dict) and "value" not in value:
-            child = group.create_group(name)
+        there = group.get(name)
+        if isinstance(value, dict) and "value" not in value and not isinstance(there, h5py.Dataset):
+            child = group.create_group(name) if there is None else there
             _attributes(child, value.get("@", {}))
             _write_tree(child, value)
             continue
         attributes = value.get("@", {}) if isinstance(value, dict) else {}
-        value = value["value"] if isinstance(value, dict) else value
-        plain = _storable(value)
-        if plain is not None:
-            _attributes(group.create_dataset(name, data=plain), attributes)
+        plain = _storable(value.get("value") if isinstance(value, dict) else value)
+        if there is None and plain is not None:
+            there = group.create_dataset(name, data=plain)
+        if isinstance(there, h5py.Dataset):
+            _attributes(there, attributes)
 
 
 def _attributes(item: Any, attributes: dict[str, Any]) -> None:
@@ -201,12 +207,17 @@ def _attributes(item: Any, attributes: dict[str, Any]) -> None:
 def _storable(value: Any) -> Any:
     """A text, number or even list as HDF5 can hold it; None where it cannot."""
     if isinstance(value, str):
-        return value.replace("\0", " ")
+        return _text(value)
     if isinstance(value, bool | int | float):
         return value
     if isinstance(value, list) and value:
         if all(isinstance(item, str) for item in value):
-            return [item.replace("\0", " ") for item in value]
+            return [_text(item) for item in value]
         if all(isinstance(item, int | float) for item in value):
             return value
     return None
+
+
+def _text(value: str) -> str:
+    """Text without the zero characters that end a text in HDF5."""
+    return value.replace("\0", " ")
