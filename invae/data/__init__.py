@@ -4,8 +4,8 @@ from invae.data.arrays import read_array, split_inner_path, write_array
 from invae.data.cifar import read_cifar
 from invae.data.files import atomic_path
 from invae.data.idx import read_idx
-from invae.data.manifest import data_sets, fetch
 from invae.data.inventory import inventory
+from invae.data.manifest import data_sets, fetch
 from invae.data.read import read
 from invae.data.records import Curve, Frame, Record, from_parts, identical, unique_names
 from invae.data.ucr import read_ucr
