@@ -31,6 +31,7 @@ VERSION = 1
 CLASSES = {
     "BayesRiskReconstructor": "invae.autoencoders.bayes_risk",
     "LinearAutoencoder": "invae.autoencoders.linear",
+    "SparseAutoencoder": "invae.autoencoders.sparse",
     "ProbabilisticPCA": "invae.autoencoders.ppca",
     "GaussianPrior": "invae.linalg.priors",
     "Radon": "invae.operators.radon",

@@ -8,6 +8,8 @@ from invae.autoencoders.landscape import Landscape, balance, transpose_gap
 from invae.autoencoders.linear import LinearAutoencoder
 from invae.autoencoders.ppca import ProbabilisticPCA
 from invae.autoencoders.principal import cosines, decoder_svd, optimal_offset, rayleigh_ritz
+from invae.autoencoders.sparse import SparseAutoencoder
+from invae.autoencoders.sparse_diagnostics import l1_path, sparsity_report
 from invae.autoencoders.sparse_gaussian import gaussian_sparse_loss, gaussian_sparse_optimum
 from invae.autoencoders.step import (
     ReluDecoder,
@@ -29,6 +31,7 @@ __all__ = [
     "ProbabilisticPCA",
     "ReluDecoder",
     "SigmoidDecoder",
+    "SparseAutoencoder",
     "balance",
     "cosines",
     "decoder_svd",
@@ -39,10 +42,12 @@ __all__ = [
     "interlaced_decoder",
     "interpolating_decoder",
     "is_unisolvent",
+    "l1_path",
     "minimal_width",
     "optimal_offset",
     "rayleigh_ritz",
     "sigmoid_step_decoder",
+    "sparsity_report",
     "step_signals",
     "transpose_gap",
 ]
