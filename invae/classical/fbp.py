@@ -1,8 +1,10 @@
-"""Filtered back-projection of parallel-beam tomography.
+"""Filtered back-projection of parallel and fan-beam tomography.
 
-x = integral over [0, pi) of (ramp * p_theta)(x cos + y sin) d theta. The ramp filter is the band-limited
-one, sampled in space so that its mean over the padded line is right (Kak, Slaney 1988, eq. 3.61), and
-windowed in the detector's Fourier domain; back-projection is the operator's exact adjoint.
+Parallel: x = integral over [0, pi) of (ramp * p_theta)(x cos + y sin) d theta. The ramp filter is the
+band-limited one, sampled in space so that its mean over the padded line is right (Kak, Slaney 1988, eq.
+3.61), and windowed in the detector's Fourier domain. Fan (ibid., sec. 3.4.2): lines are weighted by R /
+sqrt(R^2 + s^2) on the detector scaled to the centre, filtered, and each view is weighted by (R / (R -
+y'))^2 in the back-projection.
 """
 
 from __future__ import annotations
@@ -12,10 +14,11 @@ from typing import Any
 import numpy as np
 import scipy.fft
 
-from invae.classical.base import ClassicalMethod, adjoint
+from invae.classical.backproject import back_project
+from invae.classical.base import ClassicalMethod
 from invae.errors import InputError
 
-__all__ = ["WINDOWS", "FilteredBackprojection"]
+__all__ = ["WINDOWS", "FilteredBackprojection", "angular_shares"]
 
 WINDOWS = {
     "ramp": lambda f: np.ones_like(f),
@@ -32,10 +35,10 @@ class FilteredBackprojection(ClassicalMethod):
     Parameters
     ----------
     operator : invae.Radon
-        With parallel geometry; its ``angles`` [radians] and ``dimsd`` (views, detectors) are read.
+        Parallel beams at any angles, or fan beams over a full turn.
     parameter : float or str, default 1.0
-        Where the window ends, as a share of the Nyquist frequency in (0, 1], or a rule: "validation", "gcv",
-        "discrepancy", "l_curve", "oracle".
+        Where the window ends, in units of the Nyquist frequency; beyond 1 the window is cut there, so that a
+        large value is the bare ramp. Or a rule: "validation", "gcv", "discrepancy", "l_curve", "oracle".
     window : {"ramp", "shepp-logan", "cosine", "hamming", "hann"}, default "hann"
     noise : float, noise model or None
         For the discrepancy rule; None estimates it from each measurement.
@@ -70,23 +73,39 @@ class FilteredBackprojection(ClassicalMethod):
 
     def _prepare(self) -> None:
         F = self.operator
-        if not hasattr(F, "angles") or getattr(F, "geometry", "parallel") != "parallel":
+        if not hasattr(F, "angles"):
             raise InputError(
-                f"{type(F).__name__} is no parallel-beam Radon operator; "
-                "filtered back-projection needs one, use Cgls or TotalVariation here"
+                f"{type(F).__name__} is no Radon operator; filtered back-projection needs one, "
+                "use Cgls or TotalVariation here"
             )
         if self.window not in WINDOWS:
             raise InputError(f"window={self.window!r}; use one of {', '.join(WINDOWS)}")
-        if not isinstance(self.parameter, str) and not 0 < self.parameter <= 1:
-            raise InputError(f"parameter={self.parameter}; the cut-off is a share of Nyquist in (0, 1]")
-        detectors = F.dimsd[1]
-        self.length_ = scipy.fft.next_fast_len(2 * detectors, real=True)
+        if not isinstance(self.parameter, str) and not self.parameter > 0:
+            raise InputError(f"parameter={self.parameter}; the cut-off, in units of Nyquist, must be > 0")
+        self.length_ = scipy.fft.next_fast_len(2 * F.n_detectors, real=True)
         self.ramp_ = _ramp(self.length_)
-        # The adjoint sums line integrals of unit pixels; each view stands for its share of the half turn.
-        self.shares_ = _angular_shares(np.asarray(F.angles))
+        # Detector bins as they lie on the line through the centre, in pixels.
+        if F.geometry == "parallel":
+            spacing = F.detector_spacing
+            shares = angular_shares(F.angles, np.pi)
+            self.weights_ = np.repeat(shares[:, None], F.n_detectors, axis=1) / spacing
+            return
+        turn = np.sort(np.mod(F.angles, 2 * np.pi))
+        widest = np.diff(np.concatenate([turn, [turn[0] + 2 * np.pi]])).max()
+        if widest > 3 * 2 * np.pi / len(turn):
+            raise InputError(
+                f"the fan's views leave a gap of {np.degrees(widest):.3g} degrees; filtered back-projection "
+                "needs a full turn, use Cgls, Sirt or TotalVariation here"
+            )
+        R = F.source_distance
+        scale = R / (R + F.detector_distance)
+        s = scale * F.detector_positions
+        # Every line is seen twice in a full turn.
+        shares = 0.5 * angular_shares(F.angles, 2 * np.pi)
+        self.weights_ = shares[:, None] * R / np.sqrt(R**2 + s**2) / (scale * F.detector_spacing)
 
     def _path(self, Y: np.ndarray) -> np.ndarray:
-        return np.geomspace(0.1, 1.0, 13)
+        return np.geomspace(0.1, 4.0, 17)
 
     def _solve(self, Y: np.ndarray, values: np.ndarray) -> np.ndarray:
         views, detectors = self.operator.dimsd
@@ -96,10 +115,10 @@ class FilteredBackprojection(ClassicalMethod):
             scaled <= 1 + 1e-12, WINDOWS[self.window](np.minimum(scaled, 1)), 0.0
         )
         response = response.astype(Y.dtype)[:, None, :]
-        lines = Y.reshape(len(Y), views, detectors) * self.shares_.astype(Y.dtype)[:, None]
+        lines = Y.reshape(len(Y), views, detectors) * self.weights_.astype(Y.dtype)
         spectrum = scipy.fft.rfft(lines, self.length_, axis=-1) * response
         filtered = scipy.fft.irfft(spectrum, self.length_, axis=-1)[..., :detectors]
-        X = adjoint(self.operator, np.ascontiguousarray(filtered).reshape(len(Y), -1))
+        X = back_project(filtered, self.operator)
         return np.maximum(X, 0) if self.nonnegative else X
 
 
@@ -113,19 +132,18 @@ def _ramp(length: int) -> np.ndarray:
     return scipy.fft.rfft(taps).real
 
 
-def _angular_shares(angles: np.ndarray) -> np.ndarray:
-    """The part of the half turn [radians] for which each view stands: half way to its neighbours modulo pi.
+def angular_shares(angles: np.ndarray, period: float) -> np.ndarray:
+    """The part of the period [radians] for which each view stands: half way to its neighbours on either side.
 
     A gap of more than three times the median step is a missing wedge: the views at its rim keep half the
-    median step on that side, and nothing is put into the gap. Views at the same angle modulo pi share their
-    part.
+    median step on that side, and nothing is put into the gap. Views at the same angle share their part.
     """
     turned, inverse, counts = np.unique(
-        np.round(np.mod(angles, np.pi), 9) % np.round(np.pi, 9), return_inverse=True, return_counts=True
+        np.round(np.mod(angles, period), 9) % np.round(period, 9), return_inverse=True, return_counts=True
     )
     if len(turned) == 1:
-        return np.full(len(angles), np.pi / len(angles))
-    steps = np.diff(np.concatenate([turned, [turned[0] + np.pi]]))
+        return np.full(len(angles), period / len(angles))
+    steps = np.diff(np.concatenate([turned, [turned[0] + period]]))
     usual = np.median(steps)
     steps = np.where(steps > 3 * usual, usual, steps)
     shares = 0.5 * (steps + np.roll(steps, 1))

@@ -5,7 +5,7 @@ import pylops
 import pytest
 
 from invae.classical import FilteredBackprojection
-from invae.classical.fbp import WINDOWS, _angular_shares
+from invae.classical.fbp import WINDOWS, angular_shares
 from invae.errors import InputError
 from invae.operators.radon import Radon
 
@@ -55,10 +55,10 @@ def test_views_over_a_full_turn_or_in_any_order_give_the_same_image(scan):
 
 
 def test_shares_add_up_to_what_is_seen():
-    assert _angular_shares(np.arange(7) * 0.1).sum() == pytest.approx(0.7)
-    assert _angular_shares(np.arange(30) * np.pi / 30).sum() == pytest.approx(np.pi)
-    assert _angular_shares(np.arange(60) * np.pi / 30).sum() == pytest.approx(np.pi)
-    assert _angular_shares(np.array([0.3])).sum() == pytest.approx(np.pi)
+    assert angular_shares(np.arange(7) * 0.1, np.pi).sum() == pytest.approx(0.7)
+    assert angular_shares(np.arange(30) * np.pi / 30, np.pi).sum() == pytest.approx(np.pi)
+    assert angular_shares(np.arange(60) * np.pi / 30, np.pi).sum() == pytest.approx(np.pi)
+    assert angular_shares(np.array([0.3]), np.pi).sum() == pytest.approx(np.pi)
 
 
 def test_reconstruction_is_linear_and_batched(scan):
@@ -82,13 +82,54 @@ def test_noise_asks_for_a_lower_cut_off():
     for level in (0.001, 0.3):
         y = clean + level * clean.std() * rng.standard_normal(clean.shape)
         chosen.append(FilteredBackprojection(F, parameter="validation").fit(x, y).parameter_)
-    assert 0.1 <= chosen[1] < chosen[0] <= 1.0
+    assert 0.1 <= chosen[1] < chosen[0] <= 4.0
+
+
+@pytest.mark.parametrize("spacing, offset", [(1.0, 0.0), (1.5, 0.0), (0.8, 3.0)])
+def test_fan_beams_give_the_same_image(spacing, offset):
+    x = np.zeros((48, 48))
+    x[10:22, 8:18] = 1.0
+    x[28:40, 25:35] = 2.0
+    x += 0.5 * disc(48, 22)
+    F = Radon(
+        (48, 48),
+        200,
+        geometry="fan",
+        source_distance=100.0,
+        detector_distance=60.0,
+        detector_spacing=spacing,
+        detector_offset=offset,
+        n_detectors=round(150 / spacing),
+    )
+    estimate = FilteredBackprojection(F).fit().predict(F.apply(x.reshape(1, -1))).reshape(48, 48)
+    assert estimate[12:20, 10:16].mean() == pytest.approx(1.5, rel=0.02)
+    assert estimate[30:38, 27:33].mean() == pytest.approx(2.5, rel=0.02)
+    assert np.linalg.norm(estimate - x) < 0.2 * np.linalg.norm(x)
+
+
+def test_oblong_images_and_shifted_detectors_are_placed_rightly():
+    x = np.zeros((20, 40))
+    x[4:12, 22:36] = 1.0
+    F = Radon((20, 40), 90, detector_offset=2.5, n_detectors=56)
+    estimate = FilteredBackprojection(F).fit().predict(F.apply(x.reshape(1, -1))).reshape(20, 40)
+    assert estimate[6:10, 24:34].mean() == pytest.approx(1.0, rel=0.03)
+    assert np.linalg.norm(estimate - x) < 0.3 * np.linalg.norm(x)
+
+
+def test_a_cut_off_far_beyond_nyquist_is_the_bare_ramp(scan):
+    F, _, y = scan
+    bare = FilteredBackprojection(F, window="ramp").fit().predict(y)
+    np.testing.assert_allclose(FilteredBackprojection(F, parameter=1e4).fit().predict(y), bare, atol=1e-5)
 
 
 def test_what_it_cannot_do_is_said():
-    with pytest.raises(InputError, match="no parallel-beam Radon operator"):
+    with pytest.raises(InputError, match="no Radon operator"):
         FilteredBackprojection(pylops.Identity(4)).fit()
     with pytest.raises(InputError, match="use one of ramp"):
         FilteredBackprojection(Radon((8, 8), 4), window="box").fit()
-    with pytest.raises(InputError, match="share of Nyquist"):
-        FilteredBackprojection(Radon((8, 8), 4), parameter=2.0).fit()
+    with pytest.raises(InputError, match="in units of Nyquist"):
+        FilteredBackprojection(Radon((8, 8), 4), parameter=0.0).fit()
+    with pytest.raises(InputError, match="needs a full turn"):
+        angles = np.arange(20) * 0.1
+        F = Radon((8, 8), angles=angles, geometry="fan", source_distance=30.0, detector_distance=10.0)
+        FilteredBackprojection(F).fit()
