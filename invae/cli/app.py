@@ -20,6 +20,8 @@ from invae.errors import InvaeError, InvaeWarning
 
 __all__ = ["app", "main"]
 
+INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+
 app = typer.Typer(
     name="invae",
     help="Closed-form autoencoders: reconstruct from tomography, blur or heat; compress scattering data.",
@@ -62,15 +64,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with warnings.catch_warnings():
             warnings.simplefilter("always", InvaeWarning)
             warnings.showwarning = heard.show
-            app(args=None if arguments is None else list(arguments), prog_name="invae")
+            app(args=_settings_first(sys.argv[1:] if arguments is None else arguments), prog_name="invae")
     except SystemExit as stop:
+        if stop.code == INTERRUPTED:
+            say("invae: interrupted")
         return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
     except InvaeError as error:
         say(f"invae: {error}")
         return 1
     except KeyboardInterrupt:
         say("invae: interrupted")
-        return 130
+        return INTERRUPTED
     except BrokenPipeError:
         return 0
     finally:
@@ -78,6 +82,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         logger.removeHandler(handler)
         logger.setLevel(level)
     return 0
+
+
+def _settings_first(arguments: Sequence[str]) -> list[str]:
+    """--verbose may stand anywhere on the line."""
+    loud = [word for word in arguments if word in ("-v", "--verbose")]
+    return loud[:1] + [word for word in arguments if word not in loud]
 
 
 class _Warnings:

@@ -23,7 +23,8 @@ Force = Annotated[bool, typer.Option("--force", help="Overwrite outputs.")]
 
 def compress(
     data: Annotated[
-        list[Path], typer.Argument(help="Scattering files, or arrays (.npy, .h5[:/path], .tif).")
+        list[Path],
+        typer.Argument(metavar="DATA", help="Scattering files, or arrays (.npy, .h5[:/path], .tif)."),
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="Archive to write.")],
     bound: Annotated[
@@ -70,7 +71,9 @@ def list_(archive: ArchivePath, as_json: AsJson = False) -> None:
 
 
 def get(
-    name: Annotated[str, typer.Argument(help="Name of a record, or its number counted from 0.")],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="Name of a record, or its number counted from 0.")
+    ],
     archive: ArchivePath,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="File to write; default: text on stdout.")

@@ -18,7 +18,8 @@ __all__ = ["VERBS", "convert"]
 
 def convert(
     data: Annotated[
-        list[Path], typer.Argument(help="Scattering files, or arrays (.npy, .h5[:/path], .tif).")
+        list[Path],
+        typer.Argument(metavar="DATA", help="Scattering files, or arrays (.npy, .h5[:/path], .tif)."),
     ],
     output: Annotated[
         Path, typer.Option("--output", "-o", help="One file (.h5, .xml, .dat, .npy, .tif) or a folder.")

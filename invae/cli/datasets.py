@@ -32,7 +32,7 @@ def list_(as_json: Annotated[bool, typer.Option("--json", help="JSON on stdout."
 
 @app.command()
 def fetch(
-    name: Annotated[str, typer.Argument(help="A name of invae data list.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A name of invae data list.")],
     folder: Annotated[Path | None, typer.Option(help="Where to keep it; default: invae's cache.")] = None,
 ) -> None:
     """Download one data set into the cache, check its hashes, and print the paths of its files."""

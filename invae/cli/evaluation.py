@@ -16,9 +16,8 @@ MOST_ROWS = 20
 
 
 def evaluate(
-    files: Annotated[
-        list[Path], typer.Argument(metavar="ORIGINAL... OUT.inva", help="The data files, then the archive.")
-    ],
+    originals: Annotated[list[Path], typer.Argument(metavar="ORIGINAL", help="The data files.")],
+    packed: Annotated[Path, typer.Argument(metavar="OUT.inva", help="The archive made of them.")],
     html: Annotated[Path | None, typer.Option(help="Write a report with figures to this file.")] = None,
     q_unit: Annotated[
         str | None, typer.Option(help="Unit of q where a file does not say, e.g. 1/nm.")
@@ -31,9 +30,6 @@ def evaluate(
     from invae.codec import Archive
     from invae.evaluation import evaluate_archive
 
-    if len(files) < 2:
-        raise typer.BadParameter("give the original file or files and then the archive")
-    *originals, packed = files
     if html is not None:
         check_output(html, force)
     content, size = load_inputs(originals, q_unit)

@@ -18,7 +18,9 @@ MOST_NAMES = 6
 
 
 def info(
-    files: Annotated[list[Path], typer.Argument(help="Data files, arrays, models or archives.")],
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE", help="Data files, arrays, models or archives.")
+    ],
     q_unit: Annotated[
         str | None, typer.Option(help="Unit of q where a file does not say, e.g. 1/nm.")
     ] = None,

@@ -12,6 +12,7 @@ import numpy as np
 import typer
 
 from invae.cli.console import check_output, parse_shape, plural, print_json, progress, say
+from invae.cli.inputs import kind_of
 from invae.errors import InputError, ModelError
 
 __all__ = ["VERBS", "fit", "reconstruct"]
@@ -26,7 +27,10 @@ class OperatorName(StrEnum):
 
 
 def fit(
-    signals: Annotated[Path, typer.Argument(help="Example signals, one per row: .npy, .h5[:/path] or .tif.")],
+    signals: Annotated[
+        Path,
+        typer.Argument(metavar="SIGNALS", help="Example signals, one per row: .npy, .h5[:/path] or .tif."),
+    ],
     output: Annotated[Path, typer.Option("--output", "-o", help="Model file to write (.h5).")],
     operator: Annotated[OperatorName | None, typer.Option(help="Forward operator.")] = None,
     measurements: Annotated[
@@ -61,6 +65,9 @@ def fit(
     augment: Annotated[
         str | None, typer.Option(help="Symmetry of the signals, to learn more from few: flips or d4.")
     ] = None,
+    slim: Annotated[
+        bool, typer.Option("--slim", help="A smaller model, without what other ranks and noise levels need.")
+    ] = False,
     force: Annotated[bool, typer.Option("--force", help="Overwrite the output.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Facts of the model as JSON on stdout.")] = False,
 ) -> None:
@@ -70,6 +77,8 @@ def fit(
     from invae.interop.files import fit_file
 
     check_output(output, force)
+    if slim and noise == "auto":
+        raise typer.BadParameter("--noise auto needs the whole model; leave out --slim")
     if operator is None and measurements is None:
         raise InputError("name the forward operator (--operator radon, blur or heat) or give --measurements")
     with open_rows(signals) as rows:
@@ -85,7 +94,7 @@ def fit(
     model = BayesRiskReconstructor(F, noise=_noise(noise, noise_std), rank=_rank(rank), augment=augment)
     with progress("reading") as update:
         n_samples = fit_file(model, signals, measurements, progress=update)
-    model.save(output, overwrite=force)
+    model.save(output, family=not slim, overwrite=force)
     facts = {
         "model": str(output),
         "operator": None if F is None else repr(F),
@@ -106,7 +115,8 @@ def fit(
 
 def reconstruct(
     measurements: Annotated[
-        Path, typer.Argument(help="Measurements, one per row: .npy, .h5[:/path] or .tif.")
+        Path,
+        typer.Argument(metavar="MEASUREMENTS", help="Measurements, one per row: .npy, .h5[:/path] or .tif."),
     ],
     model: Annotated[Path, typer.Option("--with", help="Model written by invae fit.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Signals to write: .npy, .h5 or .tif.")],
@@ -125,6 +135,8 @@ def reconstruct(
     std_output = Path(f"{file.with_name(f'{file.stem}_std{file.suffix}')}" + (f":{inner}" if inner else ""))
     for path in (output, std_output) if std else (output,):
         check_output(path, force)
+    if (kind := kind_of(model)) != "model":
+        raise ModelError(f"{model} is no model but holds {kind}; name a file written by invae fit")
     reconstructor = load(model)
     if not hasattr(reconstructor, "predict"):
         raise ModelError(f"{model} holds a {type(reconstructor).__name__}, which cannot reconstruct")
@@ -149,7 +161,7 @@ def reconstruct(
                 progress=note,
             )
     except KeyboardInterrupt:
-        say(f"interrupted after {plural(done, 'row')}; the same command continues from there")
+        say(f"{plural(done, 'row')} finished; the same command continues from there")
         raise typer.Exit(130) from None
     say(f"{output}: {' x '.join(map(str, shape))}")
 
