@@ -68,7 +68,7 @@ def train_all(
     for name, J in losses.items():
         for optimizer, n_steps in (("adam", config["adam_steps"]), ("lbfgs", config["lbfgs_steps"])):
             every = max(1, n_steps // 100)
-            found = train(J, optimizer, n_steps, initial=start, record_every=every, tol=1e-10)
+            found = train(J, optimizer, n_steps, initial=start, record_every=every, tol=1e-8)
             kept[name] = found
             rows.append(
                 {
@@ -160,7 +160,7 @@ def gap_study(results: Results, gamma: np.ndarray, config: dict, rng: np.random.
             every = max(1, n_steps // 100)
             rate = config["adam_rate"] if optimizer == "adam" else None
             path = train(
-                J, optimizer, n_steps, learning_rate=rate, record_every=every, tol=1e-11, rng=7
+                J, optimizer, n_steps, learning_rate=rate, record_every=every, tol=1e-8, rng=7
             ).trajectory
             gap = np.maximum(path.transpose_gap, 1e-18)
             series.append({"label": f"w_sigma = {share:g}", "x": path.seconds, "y": gap})
