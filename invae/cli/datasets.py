@@ -17,9 +17,9 @@ app = typer.Typer(name="data", help="Public data sets: list them, fetch one by n
 @app.command("list")
 def list_(as_json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False) -> None:
     """Name, size and licence of every data set in the manifest."""
-    from invae.data.manifest import manifest
+    from invae.data.manifest import data_sets
 
-    known = manifest().values()
+    known = data_sets().values()
     if as_json:
         print_json([{**vars(item), "files": [vars(file) for file in item.files]} for item in known])
         return
