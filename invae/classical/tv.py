@@ -134,8 +134,10 @@ class TotalVariation(ClassicalMethod):
         """Reconstructions of rows Y and their weights; ``ball`` (N,) holds the residuals allowed, if any."""
         N, dtype = len(Y), Y.dtype
         if ball is not None:
-            # The weight only sets the balance of the steps here; this is about where it ends up.
-            values = 0.5 * ball / np.sqrt(Y.shape[1] / max(self.scale_ / self.row_mean_, 1e-300))
+            # The weight only sets the balance of the steps here; this is about where it ends up. Data that
+            # must be met exactly still need one.
+            reach = np.maximum(ball, 1e-4 * np.linalg.norm(Y, axis=1))
+            values = 0.5 * reach / np.sqrt(Y.shape[1] / max(self.scale_ / self.row_mean_, 1e-300))
         size = np.sqrt(np.mean(np.asarray(Y, np.float64) ** 2, axis=1)) / max(self.row_mean_, 1e-300)
         size[size == 0] = 1.0
         balance = np.clip(_BALANCE * np.sqrt(values / (max(self.scale_, 1e-300) * size)), 1e-3, 1e3)
@@ -148,6 +150,7 @@ class TotalVariation(ClassicalMethod):
             "weight": np.asarray(values, dtype),
             "balance": balance.astype(dtype),
             "ball": np.full(N, -1.0, dtype) if ball is None else ball.astype(dtype),
+            "largest": np.zeros(N, dtype) if ball is None else (_LARGEST_DUAL * reach).astype(dtype),
             "row": np.arange(N),
         }
         out = np.empty((N, self.operator.shape[1]), dtype)
@@ -193,7 +196,7 @@ class TotalVariation(ClassicalMethod):
         if len(ball) and ball[0] >= 0:
             # Prox of the support function of the ball, with the dual held below the least weight allowed.
             norm = np.linalg.norm(Q, axis=1)
-            wanted = np.clip(norm - state["balance"] * ball, 0, _LARGEST_DUAL * ball)
+            wanted = np.clip(norm - state["balance"] * ball, 0, state["largest"])
             Q *= np.divide(wanted, norm, out=np.zeros_like(norm), where=norm > 0)[:, None]
         else:
             Q /= 1 + s

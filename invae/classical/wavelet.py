@@ -11,6 +11,7 @@ import logging
 from typing import Any
 
 import numpy as np
+from scipy.sparse import csr_array
 
 from invae.classical.base import ClassicalMethod, adjoint, forward, operator_norm
 from invae.errors import InputError
@@ -139,6 +140,7 @@ class WaveletL1(ClassicalMethod):
 
 
 _INNER = 3
+LARGEST_DENSE = 64  # side up to which a dense matrix is the faster one
 
 
 class OrthonormalWavelets:
@@ -182,25 +184,27 @@ class OrthonormalWavelets:
         """Coefficients (N, *dims) of rows (N, n)."""
         C = rows.reshape(-1, *self.dims).copy()
         for matrices in self._matrices:
-            corner = (slice(None), *(slice(len(W)) for W in matrices))
-            C[corner] = _both_sides(C[corner], [W.astype(C.dtype) for W in matrices])
+            corner = (slice(None), *(slice(W.shape[0]) for W in matrices))
+            C[corner] = _along_axes(C[corner], [W.astype(C.dtype) for W in matrices])
         return C
 
     def inverse(self, C: np.ndarray) -> np.ndarray:
         """Rows (N, n) of coefficients (N, *dims)."""
         X = C.copy()
         for matrices in reversed(self._matrices):
-            corner = (slice(None), *(slice(len(W)) for W in matrices))
-            X[corner] = _both_sides(X[corner], [W.T.astype(X.dtype) for W in matrices])
+            corner = (slice(None), *(slice(W.shape[0]) for W in matrices))
+            X[corner] = _along_axes(X[corner], [W.T.astype(X.dtype) for W in matrices])
         return X.reshape(len(X), -1)
 
 
-def _analysis_matrix(pywt: Any, wavelet: str, side: int) -> np.ndarray:
+def _analysis_matrix(pywt: Any, wavelet: str, side: int) -> np.ndarray | csr_array:
     """One level of the transform of a line as a matrix (side, side): approximation above, details below."""
-    return np.concatenate(pywt.dwt(np.eye(side), wavelet, mode="periodization", axis=0))
+    matrix = np.concatenate(pywt.dwt(np.eye(side), wavelet, mode="periodization", axis=0))
+    return csr_array(matrix) if side > LARGEST_DENSE else matrix
 
 
-def _both_sides(X: np.ndarray, matrices: list[np.ndarray]) -> np.ndarray:
-    if len(matrices) == 1:
-        return X @ matrices[0].T
-    return matrices[0] @ X @ matrices[1].T
+def _along_axes(X: np.ndarray, matrices: list[np.ndarray | csr_array]) -> np.ndarray:
+    for axis, matrix in enumerate(matrices, start=1):
+        lines = np.moveaxis(X, axis, 0)
+        X = np.moveaxis((matrix @ lines.reshape(len(lines), -1)).reshape(lines.shape), 0, axis)
+    return X

@@ -97,6 +97,16 @@ def test_discrepancy_meets_the_noise_and_names_its_weight(tomography):
         assert np.linalg.norm(again - x) <= 0.02 * np.linalg.norm(x)
 
 
+def test_data_without_noise_are_met():
+    F = Radon((24, 24), 16)
+    X = random_ellipses(2, (24, 24), rng=0, softness=(0.0, 0.0)).reshape(2, -1)
+    Y = F.apply(X)
+    estimate = TotalVariation(F, noise=0.0, max_iter=3000).fit().predict(Y)
+    assert np.linalg.norm(F.apply(estimate) - Y) < 0.005 * np.linalg.norm(Y)
+    assert np.linalg.norm(estimate - X) < 0.1 * np.linalg.norm(X)
+    assert np.abs(TotalVariation(F, noise=0.0).fit().predict(0 * Y)).max() == 0
+
+
 def test_total_variation_recovers_a_step_function_from_few_views(tomography):
     F, X, Y, std = tomography
     estimate = TotalVariation(F, noise=std).fit().predict(Y)

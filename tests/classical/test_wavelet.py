@@ -10,7 +10,9 @@ from invae.classical.wavelet import OrthonormalWavelets
 from invae.errors import InputError
 
 
-@pytest.mark.parametrize("dims, levels", [((16,), None), ((32, 16), 2), ((12, 20), 2), ((6, 8), 1)])
+@pytest.mark.parametrize(
+    "dims, levels", [((16,), None), ((32, 16), 2), ((12, 20), 2), ((6, 8), 1), ((256,), 3)]
+)
 @pytest.mark.parametrize("wavelet", ["haar", "db3"])
 def test_the_transform_is_orthonormal(dims, levels, wavelet):
     W = OrthonormalWavelets(dims, wavelet, levels)
