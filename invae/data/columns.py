@@ -224,6 +224,8 @@ def _roles(table: Table, labels: list[str] | None, file: str) -> list[str]:
         roles[2] = "sigma"
     if width > 3 and roles[2] == "sigma":
         fourth = table.values[:, 3]
-        if not (fourth < 0).any() and np.nanmax(fourth) <= np.nanmax(np.abs(q)) and len(intensity) > 1:
+        largest_q = np.abs(q[np.isfinite(q)]).max(initial=0.0)
+        # Also false where the fourth column holds a NaN.
+        if len(q) > 1 and bool(((fourth >= 0) & (fourth <= largest_q)).all()):
             roles[3] = "dq"
     return roles

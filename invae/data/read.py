@@ -110,6 +110,8 @@ def _head(file: Path) -> bytes:
 
 
 def _is_xml(head: bytes) -> bool:
+    if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        head = head.decode("utf-16", "ignore").encode()
     start = head.lstrip(b"\xef\xbb\xbf \t\r\n")
     if not start.startswith(b"<"):
         return False

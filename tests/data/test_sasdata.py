@@ -1,6 +1,6 @@
 """Agreement with sasdata to the last bit where it is right, and the list of where it is not.
 
-Each entry of `DIFFERENCES` is a statement about sasdata's loader: when a new version of it mends one, the test
+Each entry of `DIFFERENCES` is a statement about sasdata's loader: when a new version mends one, the test
 says so and the entry goes. FORMATS.md tells the same in words.
 """
 
