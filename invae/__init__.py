@@ -14,7 +14,7 @@ _HOME = {
     "invae.data": ("read", "Curve", "Frame"),
     "invae.operators": ("Radon", "Blur", "Heat", "GaussianNoise", "PoissonNoise"),
     "invae.linalg": ("GaussianPrior",),
-    "invae.autoencoders": ("BayesRiskReconstructor", "LinearAutoencoder"),
+    "invae.autoencoders": ("BayesRiskReconstructor", "LinearAutoencoder", "PatchAffineRefiner"),
     "invae.classical": (
         "FilteredBackprojection",
         "Sirt",

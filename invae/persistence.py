@@ -29,8 +29,10 @@ FORMAT = "invae-model"
 VERSION = 1
 
 CLASSES = {
+    "CodecModel": "invae.codec.model",
     "BayesRiskReconstructor": "invae.autoencoders.bayes_risk",
     "LinearAutoencoder": "invae.autoencoders.linear",
+    "PatchAffineRefiner": "invae.autoencoders.refine",
     "SparseAutoencoder": "invae.autoencoders.sparse",
     "ProbabilisticPCA": "invae.autoencoders.ppca",
     "GaussianPrior": "invae.linalg.priors",

@@ -8,6 +8,7 @@ from invae.autoencoders.landscape import Landscape, balance, transpose_gap
 from invae.autoencoders.linear import LinearAutoencoder
 from invae.autoencoders.ppca import ProbabilisticPCA
 from invae.autoencoders.principal import cosines, decoder_svd, optimal_offset, rayleigh_ritz
+from invae.autoencoders.refine import PatchAffineRefiner
 from invae.autoencoders.sparse import SparseAutoencoder
 from invae.autoencoders.sparse_diagnostics import l1_path, sparsity_report
 from invae.autoencoders.sparse_gaussian import gaussian_sparse_loss, gaussian_sparse_optimum
@@ -28,6 +29,7 @@ __all__ = [
     "BayesRiskReconstructor",
     "Landscape",
     "LinearAutoencoder",
+    "PatchAffineRefiner",
     "ProbabilisticPCA",
     "ReluDecoder",
     "SigmoidDecoder",
