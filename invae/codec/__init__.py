@@ -5,5 +5,16 @@ from __future__ import annotations
 from invae.codec.api import compress, decompress, write_archive
 from invae.codec.archive import Archive
 from invae.codec.bounds import Bound
+from invae.codec.learn import train_codec
+from invae.codec.model import CodecModel, default_model
 
-__all__ = ["Archive", "Bound", "compress", "decompress", "write_archive"]
+__all__ = [
+    "Archive",
+    "Bound",
+    "CodecModel",
+    "compress",
+    "decompress",
+    "default_model",
+    "train_codec",
+    "write_archive",
+]

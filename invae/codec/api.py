@@ -14,6 +14,7 @@ import numpy as np
 from invae.codec.archive import Archive, Directory, assemble
 from invae.codec.bounds import Bound
 from invae.codec.group import check_item, encode_group
+from invae.codec.model import REFERENCE, CodecModel, default_model
 from invae.data.files import atomic_path
 from invae.data.records import Curve, Frame, unique_names
 from invae.errors import BoundError, InputError
@@ -31,6 +32,8 @@ def compress(
     sigma_bound: str | Bound = "lossless",
     sigma: Any = None,
     mask: Any = None,
+    model: CodecModel | str | None = "default",
+    embed: bool = False,
     jobs: int = 1,
 ) -> bytes:
     """Compress an array, several arrays, or records, within an error bound on every value.
@@ -49,6 +52,11 @@ def compress(
     sigma, mask : array_like like ``data``, optional
         For arrays: standard deviations for ``Ksigma``, and what must stay exact where non-zero. They are not
         given back.
+    model : CodecModel, "default" or None
+        Codes bounded values where that is shorter: the package's model for curves, one from `train_codec`,
+        or none. The archive refers to it by its SHA-256.
+    embed : bool, default=False
+        Put the model itself into the archive instead (up to 25 kB).
     jobs : int, default=1
         Threads; the bytes do not depend on it.
 
@@ -82,6 +90,9 @@ def compress(
     sigmas = _beside("sigma", sigma, container, items, names)
     masks = _beside("mask", mask, container, items, names)
     spans = _spans(items)
+    coder = default_model() if model == "default" else model
+    if coder is not None and not isinstance(coder, CodecModel):
+        raise InputError(f"model is {coder!r}; give a CodecModel (see train_codec), 'default' or None")
 
     def code(span: slice) -> tuple[bytes, float]:
         return encode_group(
@@ -90,6 +101,7 @@ def compress(
             sigma_bound,
             None if sigmas is None else sigmas[span],
             None if masks is None else masks[span],
+            coder,
         )
 
     if jobs > 1:
@@ -100,15 +112,21 @@ def compress(
     groups = [
         (s.stop - s.start, len(block), zlib.crc32(block), ratio) for s, (block, ratio) in zip(spans, coded)
     ]
-    return assemble(Directory(container, bound, sigma_bound, names, groups), [block for block, _ in coded])
+    models = []
+    if coder is not None and not (bound.kind == sigma_bound.kind == "lossless"):
+        models = [coder.to_bytes() if embed else coder.digest[:REFERENCE]]
+    directory = Directory(container, bound, sigma_bound, names, groups, models)
+    return assemble(directory, [block for block, _ in coded])
 
 
-def decompress(source: bytes | str | os.PathLike[str]) -> Any:
+def decompress(source: bytes | str | os.PathLike[str], model: CodecModel | None = None) -> Any:
     """Give back what `compress` was given: array, list or dict of arrays, record, or list of records.
 
     Parameters
     ----------
     source : bytes or path
+    model : CodecModel, optional
+        The model that the archive refers to, where that is not the one of the package.
 
     Raises
     ------
@@ -116,8 +134,10 @@ def decompress(source: bytes | str | os.PathLike[str]) -> Any:
         There is no such file.
     FormatError
         Not an archive, damaged, or of a newer version.
+    ModelError
+        The archive refers to a model that is not at hand.
     """
-    with Archive(source) as archive:
+    with Archive(source, model) as archive:
         items = list(archive)
         container = archive.directory.container
         if container in ("array", "record"):

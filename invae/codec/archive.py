@@ -17,6 +17,7 @@ import zstandard
 
 from invae.codec.bounds import KINDS, Bound
 from invae.codec.group import decode_group
+from invae.codec.model import CodecModel, find_model
 from invae.codec.varint import Reader, Writer
 from invae.errors import FileError, FormatError, InputError
 
@@ -118,6 +119,8 @@ class Archive:
     Parameters
     ----------
     source : path or bytes
+    model : CodecModel, optional
+        The model that the archive refers to, where that is not the one of the package.
 
     Attributes
     ----------
@@ -131,6 +134,8 @@ class Archive:
         There is no such file.
     FormatError
         Not an archive, of a newer version, or damaged.
+    ModelError
+        On access: the archive refers to a model that is not at hand.
 
     Examples
     --------
@@ -142,7 +147,8 @@ class Archive:
     ['a', 'b'] [0. 0. 0.]
     """
 
-    def __init__(self, source: str | os.PathLike[str] | bytes) -> None:
+    def __init__(self, source: str | os.PathLike[str] | bytes, model: CodecModel | None = None) -> None:
+        self._given = [] if model is None else [model]
         self._path = "archive in memory"
         self._data: bytes | None = None
         self._file: BinaryIO | None = None
@@ -188,6 +194,7 @@ class Archive:
                 f"byte {start}: the directory fails its checksum; truncated or damaged, restore a copy"
             )
         self.directory = Directory.decode(packed, start)
+        self._model: CodecModel | None = None
         self._offsets = [HEAD]
         for _, n_bytes, _, _ in self.directory.groups:
             self._offsets.append(self._offsets[-1] + n_bytes)
@@ -245,6 +252,7 @@ class Archive:
             "sigma_bound": directory.sigma_bound.text,
             "records": directory.n_records,
             "groups": len(directory.groups),
+            "models": [model[:8].hex() if len(model) <= 8 else "embedded" for model in directory.models],
             "bytes": self._size,
             "max_error_in_bounds": max((group[3] for group in directory.groups), default=0.0),
         }
@@ -276,7 +284,9 @@ class Archive:
                 "the archive is damaged, restore a copy"
             )
         try:
-            records = decode_group(data, self._offsets[k], n_records)
+            if self._model is None and self.directory.models:
+                self._model = find_model(self.directory.models[0], self._given)
+            records = decode_group(data, self._offsets[k], n_records, self._model)
         except FormatError as error:
             raise FormatError(f"{self._path}: {error}") from error
         except (MemoryError, OverflowError) as error:

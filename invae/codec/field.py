@@ -25,7 +25,7 @@ from invae.codec import counts, predictors, scaled
 from invae.codec.bounds import Bound, poisson_sigma
 from invae.codec.exact import decode_escapes, decode_exact, encode_escapes, encode_exact, fill_gaps
 from invae.codec.grid import grid_codes, grid_values
-from invae.codec.integers import decode_integers, encode_integers
+from invae.codec.integers import PlaneModel, decode_integers, encode_integers
 from invae.codec.transforms import rounded
 from invae.codec.varint import Reader, Writer
 from invae.errors import InputError
@@ -47,7 +47,11 @@ SENTINELS = (2**16 - 1, 2**31 - 1, 2**32 - 1)
 
 
 def encode_field(
-    array: np.ndarray, bound: Bound, sigma: np.ndarray | None = None, mask: np.ndarray | None = None
+    array: np.ndarray,
+    bound: Bound,
+    sigma: np.ndarray | None = None,
+    mask: np.ndarray | None = None,
+    model: PlaneModel | None = None,
 ) -> tuple[bytes, float]:
     """Code an array of any shape and real dtype.
 
@@ -59,6 +63,8 @@ def encode_field(
         Standard deviations as the decoder will have them; only ``Ksigma`` uses them.
     mask : ndarray of the same shape, optional
         Non-zero: exact.
+    model : CodecModel, optional
+        Codes the integers of bounded values where that is shorter.
 
     Returns
     -------
@@ -92,6 +98,7 @@ def encode_field(
             bound,
             None if sigma is None else _plane(np.asarray(sigma)),
             None if mask is None else _plane(np.asarray(mask)) != 0,
+            model,
         )
     if bounded is not None and len(bounded) < plane.nbytes // 8:
         candidates = [bounded]
@@ -99,14 +106,16 @@ def encode_field(
         candidates = [bytes([EXACT]) + encode_exact(plane)] + ([bounded] if bounded is not None else [])
     for body in sorted(candidates, key=len):
         data = head + body
-        ratio = bound.max_ratio(array, decode_field(data, sigma), sigma, mask)
+        ratio = bound.max_ratio(array, decode_field(data, sigma, 0, model), sigma, mask)
         if ratio <= 1.0:
             return data, ratio
     data = head + bytes([EXACT, 0]) + plane.astype(plane.dtype.newbyteorder("<")).tobytes()
     return data, bound.max_ratio(array, decode_field(data), sigma, mask)
 
 
-def decode_field(data: bytes, sigma: np.ndarray | None = None, origin: int = 0) -> np.ndarray:
+def decode_field(
+    data: bytes, sigma: np.ndarray | None = None, origin: int = 0, model: PlaneModel | None = None
+) -> np.ndarray:
     """Rebuild the array; ``origin`` is the offset of ``data`` in its file, for messages.
 
     Raises
@@ -122,7 +131,7 @@ def decode_field(data: bytes, sigma: np.ndarray | None = None, origin: int = 0) 
     if mode == EXACT:
         plane = decode_exact(reader, native, n_rows, n_columns)
     elif mode <= COUNTS:
-        plane = _decode_bounded(reader, mode, native, (n_rows, n_columns), sigma)
+        plane = _decode_bounded(reader, mode, native, (n_rows, n_columns), sigma, model)
     else:
         raise reader.fail(f"field mode {mode} is unknown to this version")
     return plane.reshape(shape).astype(dtype, copy=False)
@@ -136,7 +145,11 @@ def field_info(data: bytes) -> tuple[str, tuple[int, ...], int]:
 
 
 def _encode_bounded(
-    plane: np.ndarray, bound: Bound, sigma: np.ndarray | None, mask: np.ndarray | None
+    plane: np.ndarray,
+    bound: Bound,
+    sigma: np.ndarray | None,
+    mask: np.ndarray | None,
+    model: PlaneModel | None,
 ) -> bytes | None:
     """Bytes of the bounded form behind the head, or None where there is none."""
     exact = _sentinels(plane) | (~np.isfinite(plane) if plane.dtype.kind == "f" else False)
@@ -144,9 +157,9 @@ def _encode_bounded(
         exact = exact | mask
     if bound.kind == "sigma":
         return (
-            _encode_counts(plane, bound, exact)
+            _encode_counts(plane, bound, exact, model)
             if sigma is None
-            else _encode_scaled(plane, bound, sigma, exact)
+            else _encode_scaled(plane, bound, sigma, exact, model)
         )
     known = np.where(exact, np.zeros((), plane.dtype), plane)
     codes, outside = grid_codes(known, bound)
@@ -159,11 +172,13 @@ def _encode_bounded(
         out.byte(int(signs.any()))
         if signs.any():
             out.block(encode_integers(signs))
-    out.raw(encode_escapes(escaped, plane)).raw(encode_integers(fill_gaps(codes, escaped)))
+    out.raw(encode_escapes(escaped, plane)).raw(encode_integers(fill_gaps(codes, escaped), model))
     return bytes(out.data)
 
 
-def _encode_scaled(plane: np.ndarray, bound: Bound, sigma: np.ndarray, exact: np.ndarray) -> bytes | None:
+def _encode_scaled(
+    plane: np.ndarray, bound: Bound, sigma: np.ndarray, exact: np.ndarray, model: PlaneModel | None
+) -> bytes | None:
     x, s = np.where(exact, np.zeros((), plane.dtype), plane).astype(np.float64), _finite(sigma)
     usable = ~exact & np.isfinite(s) & (s > 0)
     if not usable.any():
@@ -184,11 +199,13 @@ def _encode_scaled(plane: np.ndarray, bound: Bound, sigma: np.ndarray, exact: np
     values = _from_units(decoded, unit, plane.dtype)
     escaped = gaps | ~bound.check(plane, values, sigma)
     out = Writer().byte(SCALED).short(bound.value).real(unit).byte(kind)
-    out.raw(encode_escapes(escaped, plane)).raw(encode_integers(r))
+    out.raw(encode_escapes(escaped, plane)).raw(encode_integers(r, model))
     return bytes(out.data)
 
 
-def _encode_counts(plane: np.ndarray, bound: Bound, exact: np.ndarray) -> bytes | None:
+def _encode_counts(
+    plane: np.ndarray, bound: Bound, exact: np.ndarray, model: PlaneModel | None
+) -> bytes | None:
     exact = exact | (plane < 0)
     top = int(plane[~exact].max()) if not exact.all() else 0
     table = counts.cells(bound.value, top) if top < 1 << 62 else None
@@ -199,12 +216,17 @@ def _encode_counts(plane: np.ndarray, bound: Bound, exact: np.ndarray) -> bytes 
     decoded = _fit(counts.cells_to_counts(codes, table), plane.dtype)
     escaped = exact | ~bound.check(plane, decoded)
     out = Writer().byte(COUNTS).short(bound.value).number(top)
-    out.raw(encode_escapes(escaped, plane)).raw(encode_integers(fill_gaps(codes, escaped)))
+    out.raw(encode_escapes(escaped, plane)).raw(encode_integers(fill_gaps(codes, escaped), model))
     return bytes(out.data)
 
 
 def _decode_bounded(
-    reader: Reader, mode: int, dtype: np.dtype, shape: tuple[int, int], sigma: np.ndarray | None
+    reader: Reader,
+    mode: int,
+    dtype: np.dtype,
+    shape: tuple[int, int],
+    sigma: np.ndarray | None,
+    model: PlaneModel | None,
 ) -> np.ndarray:
     value = reader.short()
     if dtype.kind not in "iuf" or dtype.itemsize > 8 or (mode == COUNTS and dtype.kind == "f"):
@@ -216,7 +238,7 @@ def _decode_bounded(
         if not 0 < unit < math.inf or kind >= scaled.N_PREDICTORS:
             raise reader.fail(f"unit {unit} or predictor {kind} is not possible")
         positions, values = decode_escapes(reader, dtype, *shape)
-        r = decode_integers(reader, *shape)
+        r = decode_integers(reader, *shape, model)
         m = scaled.widths(_finite(_plane(np.asarray(sigma))), Bound("sigma", value), unit)
         plane = _from_units(scaled.decode_scaled(r, m, kind), unit, dtype)
     elif mode == COUNTS:
@@ -225,7 +247,7 @@ def _decode_bounded(
         if table is None:
             raise reader.fail(f"largest count {top} is too large")
         positions, values = decode_escapes(reader, dtype, *shape)
-        plane = _fit(counts.cells_to_counts(decode_integers(reader, *shape), table), dtype)
+        plane = _fit(counts.cells_to_counts(decode_integers(reader, *shape, model), table), dtype)
     else:
         bound = Bound(KIND_OF[mode], value) if mode != REL or value < 1 else None
         if bound is None:
@@ -235,7 +257,7 @@ def _decode_bounded(
             start = reader.offset
             negative = decode_integers(Reader(reader.block(), start), *shape) != 0
         positions, values = decode_escapes(reader, dtype, *shape)
-        plane = grid_values(decode_integers(reader, *shape), bound, dtype, negative)
+        plane = grid_values(decode_integers(reader, *shape, model), bound, dtype, negative)
     if positions is not None:
         plane[positions] = values
     return plane

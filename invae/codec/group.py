@@ -14,6 +14,7 @@ import zstandard
 
 from invae.codec.bounds import Bound, poisson_sigma
 from invae.codec.field import decode_field, encode_field
+from invae.codec.integers import PlaneModel
 from invae.codec.varint import Reader, Writer
 from invae.data.records import Curve, Frame, from_parts
 from invae.errors import BoundError, FormatError, InputError
@@ -31,10 +32,11 @@ def encode_group(
     sigma_bound: Bound,
     sigma: list[np.ndarray] | None = None,
     mask: list[np.ndarray] | None = None,
+    model: PlaneModel | None = None,
 ) -> tuple[bytes, float]:
     """Code arrays (with sigma and mask, if any) or records; return bytes and the largest error in bounds."""
     if items and not isinstance(items[0], np.ndarray):
-        return _encode_records(items, bound, sigma_bound)
+        return _encode_records(items, bound, sigma_bound, model)
     out = Writer().byte(ARRAYS)
     # Standard deviations that the decoder needs travel in front of the values.
     with_sigma = bound.kind == "sigma" and sigma is not None
@@ -49,37 +51,41 @@ def encode_group(
         s = m = None
         limit = bound
         if with_sigma and sigma is not None:
-            data, ratio = encode_field(_stack([np.asarray(sigma[k]) for k in members]), sigma_bound)
+            data, ratio = encode_field(
+                _stack([np.asarray(sigma[k]) for k in members]), sigma_bound, model=model
+            )
             out.block(data)
             worst = max(worst, ratio)
-            s = decode_field(data)
+            s = decode_field(data, model=model)
             limit = _tightened(bound, _stack([np.asarray(sigma[k]) for k in members]), s)
         if mask is not None:
             m = _stack([np.asarray(mask[k]) for k in members])
-        data, ratio = encode_field(stack, limit, s, m)
+        data, ratio = encode_field(stack, limit, s, m, model)
         out.block(data)
         worst = max(worst, ratio)
     return bytes(out.data), worst
 
 
-def decode_group(data: bytes, origin: int, n_items: int) -> list[Any]:
+def decode_group(data: bytes, origin: int, n_items: int, model: PlaneModel | None = None) -> list[Any]:
     """Rebuild the ``n_items`` arrays or records; ``origin`` is the offset of ``data`` in its file."""
     reader = Reader(data, origin)
     kind = reader.byte()
     if kind == RECORDS:
-        return _decode_records(reader, n_items)
+        return _decode_records(reader, n_items, model)
     if kind != ARRAYS:
         raise reader.fail(f"group kind {kind} is unknown to this version")
     with_sigma = reader.byte()
     items: list[Any] = [None] * n_items
     for members in _read_classes(reader, n_items):
-        sigma = _read_field(reader, None) if with_sigma else None
-        for k, array in zip(members, _unstack(_read_field(reader, sigma), len(members), reader)):
+        sigma = _read_field(reader, None, model) if with_sigma else None
+        for k, array in zip(members, _unstack(_read_field(reader, sigma, model), len(members), reader)):
             items[k] = array
     return items
 
 
-def _encode_records(records: list[Any], bound: Bound, sigma_bound: Bound) -> tuple[bytes, float]:
+def _encode_records(
+    records: list[Any], bound: Bound, sigma_bound: Bound, model: PlaneModel | None
+) -> tuple[bytes, float]:
     parts = [record.to_parts() for record in records]
     out = Writer().byte(RECORDS)
     signatures = [tuple((key, a.dtype.str, a.shape) for key, a in arrays.items()) for arrays, _ in parts]
@@ -103,10 +109,10 @@ def _encode_records(records: list[Any], bound: Bound, sigma_bound: Bound) -> tup
                 if bound.kind == "sigma" and s is None:
                     _explain_missing_sigma(arrays[key], records[members[0]])
                 limit = bound if s is None else _tightened(bound, arrays["sigma"], s)
-                data, ratio = encode_field(arrays[key], limit, s, arrays.get("mask"))
+                data, ratio = encode_field(arrays[key], limit, s, arrays.get("mask"), model)
             elif key == "sigma":
-                data, ratio = encode_field(arrays[key], sigma_bound)
-                sigma = decode_field(data)
+                data, ratio = encode_field(arrays[key], sigma_bound, model=model)
+                sigma = decode_field(data, model=model)
             else:
                 data, ratio = encode_field(arrays[key], Bound("lossless"))
             out.block(data)
@@ -114,7 +120,7 @@ def _encode_records(records: list[Any], bound: Bound, sigma_bound: Bound) -> tup
     return bytes(out.data), worst
 
 
-def _decode_records(reader: Reader, n_items: int) -> list[Any]:
+def _decode_records(reader: Reader, n_items: int, model: PlaneModel | None) -> list[Any]:
     classes = _read_classes(reader, n_items)
     form, plain = reader.byte(), reader.block()
     try:
@@ -128,7 +134,7 @@ def _decode_records(reader: Reader, n_items: int) -> list[Any]:
         for c, members in enumerate(classes):
             sigma = None
             for key in _order(keys[c]):
-                stack = _read_field(reader, sigma if key in VALUES.values() else None)
+                stack = _read_field(reader, sigma if key in VALUES.values() else None, model)
                 if key == "sigma":
                     sigma = stack
                 for k, array in zip(members, _unstack(stack, len(members), reader)):
@@ -221,10 +227,10 @@ def _unstack(stack: np.ndarray, n: int, reader: Reader) -> list[np.ndarray]:
     return [np.array(stack[k]) for k in range(n)]
 
 
-def _read_field(reader: Reader, sigma: np.ndarray | None) -> np.ndarray:
+def _read_field(reader: Reader, sigma: np.ndarray | None, model: PlaneModel | None) -> np.ndarray:
     n = reader.number()
     start = reader.offset
-    return decode_field(reader.raw(n), sigma, start)
+    return decode_field(reader.raw(n), sigma, start, model)
 
 
 def check_item(item: Any) -> Any:

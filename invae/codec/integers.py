@@ -6,22 +6,35 @@ predictor k by `invae.codec.entropy`.
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import numpy as np
 
 from invae.codec import predictors
 from invae.codec.entropy import decode_plane, encode_plane
 from invae.codec.varint import Reader, Writer
 
-__all__ = ["decode_integers", "encode_integers"]
+__all__ = ["PlaneModel", "decode_integers", "encode_integers"]
 
+LEARNED = 255
 SAMPLE_ROWS = 256
 TRIED = 2  # predictors that are coded in full when the plane is small
 SMALL = 1 << 16
 NEAR = 0.05
 
 
-def encode_integers(plane: np.ndarray) -> bytes:
-    """Code an int64 plane of shape (rows, columns)."""
+class PlaneModel(Protocol):
+    """What codes planes in a learned way: `invae.codec.model.CodecModel`."""
+
+    def encode(self, plane: np.ndarray) -> bytes | None:
+        """Bytes of a plane, or None where the model does not apply."""
+
+    def decode(self, data: bytes, n_rows: int, n_columns: int) -> np.ndarray:
+        """Inverse of `encode`."""
+
+
+def encode_integers(plane: np.ndarray, model: PlaneModel | None = None) -> bytes:
+    """Code an int64 plane of shape (rows, columns), by the model where that is shorter."""
     plane = np.ascontiguousarray(plane, dtype=np.int64)
     if plane.size == 0:
         return b"\0\0"
@@ -33,10 +46,13 @@ def encode_integers(plane: np.ndarray) -> bytes:
         coded = encode_plane(predictors.residuals(plane, name))
         if not best or len(coded) + 1 < len(best):
             best = bytes([1 + predictors.PREDICTORS.index(name)]) + coded
-    return best
+    learned = None if model is None else model.encode(plane)
+    return best if learned is None or len(learned) + 1 >= len(best) else bytes([LEARNED]) + learned
 
 
-def decode_integers(reader: Reader, n_rows: int, n_columns: int) -> np.ndarray:
+def decode_integers(
+    reader: Reader, n_rows: int, n_columns: int, model: PlaneModel | None = None
+) -> np.ndarray:
     """Rebuild the int64 plane from the rest of ``reader``."""
     method = reader.byte()
     if method == 0:
@@ -44,6 +60,10 @@ def decode_integers(reader: Reader, n_rows: int, n_columns: int) -> np.ndarray:
         if not -(1 << 63) <= value < 1 << 63:
             raise reader.fail("a constant is longer than 64 bits")
         return np.full((n_rows, n_columns), value, dtype=np.int64)
+    if method == LEARNED:
+        if model is None:
+            raise reader.fail("these integers were coded by a model, but the archive names none")
+        return model.decode(reader.rest(), n_rows, n_columns)
     if method > len(predictors.PREDICTORS):
         raise reader.fail(f"predictor {method} is unknown to this version")
     plane = decode_plane(reader.rest(), n_rows, n_columns)

@@ -55,7 +55,8 @@ def cost(residual: np.ndarray) -> float:
     for i in range(residual.shape[0]):
         for j in range(residual.shape[1]):
             size = abs(float(residual[i, j]))
-            total += np.log2(scale + 0.4) + 1.0 + 1.44 * size / (scale + 0.4)
+            total += np.log2(scale + 0.4) + 1.0
+            total += min(1.44 * size / (scale + 0.4), 2.0 * np.log2(size + 1.0) + 2.0)
             scale += (min(size, 4.0 * scale + 4.0) - scale) * 0.1
     return total
 

@@ -18,7 +18,15 @@ from numba import njit
 
 from invae.codec.bounds import Bound
 
-__all__ = ["N_PREDICTORS", "base_unit", "decode_scaled", "encode_scaled", "units", "widths"]
+__all__ = [
+    "N_PREDICTORS",
+    "base_unit",
+    "decode_scaled",
+    "encode_scaled",
+    "polynomial_taps",
+    "units",
+    "widths",
+]
 
 LARGEST = 1 << 44
 UNITS_A_STEP = 64
@@ -26,8 +34,8 @@ TAP_BITS = 12
 MAX_WINDOW = 12
 
 
-def _taps(degree: int, window: int) -> list[int]:
-    """Weights (in 2^-12) on the last ``window`` values, newest first: what their polynomial says is next."""
+def polynomial_taps(degree: int, window: int, bits: int) -> list[int]:
+    """Weights (2^-bits) on the last ``window`` values, newest first: what their polynomial says is next."""
     rows = [[Fraction((-(k + 1)) ** p) for p in range(degree + 1)] for k in range(window)]
     n = degree + 1
     gram = [[sum((r[a] * r[b] for r in rows), Fraction(0)) for b in range(n)] for a in range(n)]
@@ -39,15 +47,15 @@ def _taps(degree: int, window: int) -> list[int]:
             if b != a:
                 system[b] = [x - system[b][a] * y for x, y in zip(system[b], system[a])]
     weights = [sum((system[p][n] * row[p] for p in range(n)), Fraction(0)) for row in rows]
-    taps = [round(weight * (1 << TAP_BITS)) for weight in weights]
-    taps[0] += (1 << TAP_BITS) - sum(taps)
+    taps = [round(weight * (1 << bits)) for weight in weights]
+    taps[0] += (1 << bits) - sum(taps)
     return taps
 
 
 _SHAPES = ((0, 1), (1, 2), (0, 4), (1, 4), (1, 8), (2, 6), (2, 12), (3, 12))
 TAPS = np.zeros((len(_SHAPES), MAX_WINDOW), dtype=np.int64)
 for _k, (_degree, _window) in enumerate(_SHAPES):
-    TAPS[_k, :_window] = _taps(_degree, _window)
+    TAPS[_k, :_window] = polynomial_taps(_degree, _window, TAP_BITS)
 WINDOWS = np.array([window for _, window in _SHAPES], dtype=np.int64)
 N_PREDICTORS = len(_SHAPES) + 2  # then: above, mean of left and above
 

@@ -6,9 +6,13 @@
 
 from __future__ import annotations
 
+from decimal import Context, Decimal
+from functools import lru_cache
+from math import isqrt
+
 import numpy as np
 
-__all__ = ["SQUASH", "STRETCH", "S_MAX"]
+__all__ = ["SQUASH", "STRETCH", "S_MAX", "mixing_tables"]
 
 S_MAX = 2815  # 11 * 256 - 1: the probability 2^-16 lies at -11.09
 _ONE = 1 << 96
@@ -43,3 +47,33 @@ def _stretch(squash: np.ndarray) -> np.ndarray:
 
 SQUASH = _squash()
 STRETCH = _stretch(SQUASH)
+
+
+@lru_cache(maxsize=1)
+def mixing_tables() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return the tables of learned coding: softplus, odds, inverse, weight (see below), all int64.
+
+    softplus[t + S_MAX] = 256 ln(1 + exp(t / 256)); odds[d] = -256 ln(exp(d / 256) - 1), kept inside +-2047;
+    for R = 4 k + 2 in 1/256 of a step: inverse[k] = 2^20 / (R / 2 + 12), weight[k] = 2^24 (1 + (R / 256)^2 /
+    .02)^-3/2. Decimal arithmetic rounds correctly everywhere, so these are the same on every machine.
+    """
+    context = Context(prec=30)
+    upper = []
+    for t in range(S_MAX + 1):  # ln(1 + exp(t)) = t + ln(1 + exp(-t))
+        power = context.exp(context.divide(Decimal(-t), Decimal(256)))
+        upper.append(context.multiply(Decimal(256), context.ln(context.add(Decimal(1), power))))
+    softplus = [int(v.to_integral_value()) for v in upper[:0:-1]]
+    softplus += [t + int(v.to_integral_value()) for t, v in enumerate(upper)]
+    odds = [2047]
+    for d in range(1, 4096):
+        power = context.exp(context.divide(Decimal(d), Decimal(256)))
+        value = context.multiply(Decimal(-256), context.ln(context.subtract(power, Decimal(1))))
+        odds.append(max(-2047, min(2047, int(value.to_integral_value()))))
+    inverse, weight = [], []
+    for k in range(4096):
+        R = 4 * k + 2
+        inverse.append((1 << 21) // (R + 24))
+        square = 65536 + 50 * R * R  # (1 + (R / 256)^2 / .02) 2^16
+        weight.append(max(1, (1 << 48) // (square * isqrt(square))))
+    arrays = [np.array(values, dtype=np.int64) for values in (softplus, odds, inverse, weight)]
+    return arrays[0], arrays[1], arrays[2], arrays[3]

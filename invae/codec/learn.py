@@ -1,0 +1,143 @@
+"""Training a codec model: taps by least absolute deviation, then a pass of coding over training planes.
+
+Taps w of each class minimise sum |e| of e = y - w . x by iteratively reweighted least squares with weights 1
+/ (|e| + 1/2): errors are coded at a cost that grows like their logarithm, so squares would spend the fit on
+the few large ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from invae.codec.experts import LENGTH_A, LENGTH_B, N_A, N_B, PAD
+from invae.codec.model import CodecModel
+from invae.errors import InputError
+
+__all__ = ["DEFAULT_BOUNDS", "train_codec", "train_on_planes"]
+
+DEFAULT_BOUNDS = (1e-1, 3e-2, 1e-2, 3e-3, 1e-3, 3e-4, 1e-4)
+FIT_ROWS = 600
+MOST_ROWS_A_CLASS = 20_000
+CHUNK = 50
+EARLY, LATE = (10, 4, 400, 10), (4, 2, 400, 3)  # rates of the first and the second half of training
+
+
+def train_codec(
+    curves: Any,
+    bounds: Sequence[float] = DEFAULT_BOUNDS,
+    rng: int | np.random.Generator | None = 0,
+    progress: Any = None,
+) -> CodecModel:
+    """Learn a compression model from curves.
+
+    Parameters
+    ----------
+    curves : array_like of shape (n_curves, n_q), or sequence of 1-D arrays or records
+        Intensities; values that are not positive are left out. A few hundred curves are enough.
+    bounds : sequence of float
+        Bounds in log10 to train for; the model serves every bound between and somewhat beyond.
+    rng : int, Generator or None
+        Order of the curves.
+    progress : callable(done, total), optional
+
+    Returns
+    -------
+    model : CodecModel
+        At most 25 kB; pass it as ``compress(..., model=model)`` or save it with `invae.save`.
+
+    Raises
+    ------
+    InputError
+        No curve has 16 positive values.
+    """
+    rows = [np.asarray(getattr(curve, "values", curve), dtype=np.float64).ravel() for curve in curves]
+    logs = [np.log10(row[np.isfinite(row) & (row > 0)]) for row in rows]
+    logs = [row for row in logs if row.size >= 16]
+    if not logs:
+        raise InputError(
+            f"none of the {len(rows)} curves has 16 positive values; give curves as rows of intensities"
+        )
+    order = np.random.default_rng(rng).permutation(len(logs))
+    groups: list[list[np.ndarray]] = []
+    for k in order:  # neighbours of one length are coded together
+        if groups and len(groups[-1]) < CHUNK and groups[-1][0].size == logs[k].size:
+            groups[-1].append(logs[k])
+        else:
+            groups.append([logs[k]])
+    stacks = [np.stack(group) for group in groups]
+    planes = [[np.rint(stack / (2 * eps)).astype(np.int64) for eps in bounds] for stack in stacks]
+    return train_on_planes([plane for group in planes for plane in group], progress)
+
+
+def train_on_planes(planes: Sequence[np.ndarray], progress: Any = None) -> CodecModel:
+    """Learn a model from int64 planes whose rows are curves on integer grids."""
+    model = CodecModel.untrained()
+    A, B = fit_taps(planes)
+    model._arrays["A"][...] = A
+    model._arrays["B"][...] = B
+    for k, plane in enumerate(planes):
+        model.learn(plane, EARLY if 2 * k < len(planes) else LATE)
+        if progress is not None:
+            progress(k + 1, len(planes))
+    return model.settled()
+
+
+def fit_taps(planes: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Return taps (2^-14) of both learned experts by class, shapes (N_A, LENGTH_A) and (N_B, LENGTH_B)."""
+    found: tuple[list[list[np.ndarray]], list[list[np.ndarray]]] = (
+        [[] for _ in range(N_A)],
+        [[] for _ in range(N_B)],
+    )
+    share = max(1, len(planes) * CHUNK // (FIT_ROWS * 7))
+    for plane in planes[::share]:
+        for found_of, length, (classes, x, y) in zip(found, (LENGTH_A, LENGTH_B), _samples(plane)):
+            for k in np.unique(classes):
+                chosen = classes == k
+                found_of[k].append(np.c_[x[chosen][:, 1:length], y[chosen]])
+    taps = np.zeros((N_A, LENGTH_A)), np.zeros((N_B, LENGTH_B))
+    rng = np.random.default_rng(0)
+    for found_of, fitted in zip(found, taps):
+        for k, parts in enumerate(found_of):
+            if not parts:
+                continue
+            rows = np.concatenate(parts).astype(np.float64)
+            if len(rows) > MOST_ROWS_A_CLASS:
+                rows = rows[rng.permutation(len(rows))[:MOST_ROWS_A_CLASS]]
+            if len(rows) >= 50:
+                fitted[k, 1:] = _least_absolute(rows[:, :-1], rows[:, -1])
+    A, B = (np.clip(np.rint(fitted * 2**14), -(1 << 17), 1 << 17).astype(np.int64) for fitted in taps)
+    return A, B
+
+
+def _samples(plane: np.ndarray) -> tuple[tuple[np.ndarray, np.ndarray, np.ndarray], ...]:
+    """For both experts: class, differences of past values to the last, and the next difference."""
+    n = plane.shape[1]
+    padded = np.concatenate([np.repeat(plane[:, :1], PAD, axis=1), plane], axis=1)
+    j = np.arange(min(6, n), n)
+    past = np.stack([padded[:, PAD + j - 1 - k] for k in range(LENGTH_B + 2)], axis=-1)
+    bends = np.abs(past[..., :4] - 2 * past[..., 1:5] + past[..., 2:6]).sum(axis=-1)
+    slope = np.abs(past[..., 5] - past[..., 0])
+    class_a = np.minimum(_levels(bends), 11) * 3 + np.digitize(slope, [1, 4])
+    class_b = (16 * j // n)[None, :] * 4 + np.digitize(bends, [3, 9, 33])
+    x, y = past - past[..., :1], plane[:, j] - past[..., 0]
+    return tuple((c.ravel(), x.reshape(-1, x.shape[-1]), y.ravel()) for c in (class_a, class_b))
+
+
+def _levels(sizes: np.ndarray) -> np.ndarray:
+    length = np.zeros_like(sizes)
+    while ((sizes >> length) > 3).any():
+        length += (sizes >> length) > 3
+    return 2 * length + (sizes >> length)
+
+
+def _least_absolute(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    weight, taps = np.ones(len(y)), np.zeros(x.shape[1])
+    for _ in range(8):
+        gram = (x * weight[:, None]).T @ x
+        gram[np.diag_indices_from(gram)] += 1e-5 * len(y) + 1e-6 * np.trace(gram) / len(gram)
+        taps = np.linalg.solve(gram, (x * weight[:, None]).T @ y)
+        weight = 1.0 / (np.abs(y - x @ taps) + 0.5)
+    return taps

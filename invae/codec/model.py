@@ -1,0 +1,256 @@
+"""A model of learned coding: taps of the learned experts and the trained state of mixers and tables.
+
+A stored model holds every array on a coarse grid, and of the tables only the cells that training met often;
+the rest starts from even odds. What codes is always the stored form, so a model that was saved and loaded
+codes the same bytes as before.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from functools import lru_cache
+from importlib.resources import files
+from typing import Any
+
+import numpy as np
+
+from invae.codec import experts, mixing
+from invae.codec.integers import decode_integers, encode_integers
+from invae.codec.tables import S_MAX, SQUASH, STRETCH, mixing_tables
+from invae.codec.varint import Reader, Writer
+from invae.errors import ModelError
+
+__all__ = ["CodecModel", "default_model", "find_model"]
+
+MAGIC = b"INVM\1"
+MOST_BYTES = 25_000
+REFERENCE = 8  # bytes of the SHA-256 that stand for a model in an archive
+RATES = np.array([8, 2, 255, 3], dtype=np.int64)  # mixers, last mixer, count limit, LMS step
+LARGEST = 1 << 48
+FEWEST_COLUMNS = 8
+WEIGHT_STEP, CHANCE_STEP, TAP_STEP = 1024, 64, 8
+TRUST = 40  # count given to the stored cells
+
+# name, shape, dtype, step of the stored grid
+_PARTS = (
+    ("A", (experts.N_A, experts.LENGTH_A), np.int32, TAP_STEP),
+    ("B", (experts.N_B, experts.LENGTH_B), np.int32, TAP_STEP),
+    ("W", (mixing.N_SETS, mixing.N_DECISIONS, mixing.SELECTORS, mixing.N_INPUTS), np.int32, WEIGHT_STEP),
+    ("V", (mixing.N_DECISIONS, mixing.SELECTORS, mixing.N_SETS), np.int32, WEIGHT_STEP),
+    ("L", (16, experts.N_EXPERTS), np.int64, 16),
+    ("C", (25, 16), np.int64, 4),
+    ("F", (64, 2), np.int64, 1),
+)
+
+
+class CodecModel:
+    """Codes integer planes of curves; see `invae.codec.mixing`.
+
+    Parameters
+    ----------
+    arrays : dict of str to ndarray
+        Arrays ``A, B, W, V, L, C, F`` and ``T`` of the shapes in this module.
+
+    Attributes
+    ----------
+    digest : bytes
+        SHA-256 of the stored form.
+
+    Examples
+    --------
+    >>> model = default_model()
+    >>> plane = np.rint(1000 * np.exp(-np.linspace(0, 9, 200)))[None].astype(np.int64)
+    >>> data = model.encode(plane)
+    >>> bool((model.decode(data, 1, 200) == plane).all()), len(data) < 100
+    (True, True)
+    """
+
+    def __init__(self, arrays: dict[str, np.ndarray]) -> None:
+        self._arrays = arrays
+        self._stored: bytes | None = None  # the bytes it came from, while nothing was learned since
+
+    @classmethod
+    def untrained(cls) -> CodecModel:
+        """Return a model that knows nothing: learned experts repeat the last value, all odds are even."""
+        arrays = {name: np.zeros(shape, dtype=dtype) for name, shape, dtype, _ in _PARTS}
+        arrays["W"][...] = 8192
+        arrays["V"][...] = 65536 // mixing.N_SETS
+        arrays["F"][:, 0] = 32768
+        arrays["T"] = np.full((mixing.N_TABLES, mixing.TABLE, mixing.N_DECISIONS), 1 << 29, dtype=np.int32)
+        return cls(arrays)
+
+    def learn(self, plane: np.ndarray, rates: tuple[int, int, int, int]) -> int:
+        """Code a plane and keep what mixers and tables learned; returns the bytes it took."""
+        self._stored = None
+        return len(_run(self._arrays, plane, np.array(rates, dtype=np.int64)))
+
+    def encode(self, plane: np.ndarray) -> bytes | None:
+        """Code an int64 plane (rows are curves), or None where the model does not apply."""
+        if (
+            plane.shape[1] < FEWEST_COLUMNS
+            or plane.size == 0
+            or np.abs(plane.astype(np.float64)).max() > LARGEST
+        ):
+            return None
+        return _run({name: array.copy() for name, array in self._arrays.items()}, plane, RATES)
+
+    def decode(self, data: bytes, n_rows: int, n_columns: int) -> np.ndarray:
+        """Rebuild the plane."""
+        plane = np.zeros((n_rows, n_columns), dtype=np.int64)
+        arrays = {name: array.copy() for name, array in self._arrays.items()}
+        start = _start_value(data[0]) if data else 0
+        _code(arrays, np.frombuffer(data[1:], dtype=np.uint8).copy(), plane, True, start, RATES)
+        return plane
+
+    def to_bytes(self) -> bytes:
+        """Stored form of at most `MOST_BYTES` bytes: cells that training met too rarely are left out."""
+        if self._stored is not None:
+            return self._stored
+        head = Writer().raw(MAGIC)
+        for name, _, _, step in _PARTS:
+            head.block(encode_integers(_as_plane(np.rint(self._arrays[name] / step).astype(np.int64))))
+        T = self._arrays["T"]
+        counts, stretched = T & 1023, np.rint(STRETCH[T >> 18] / CHANCE_STEP).astype(np.int64)
+        fewest = 16
+        while True:
+            used = counts >= fewest
+            out = Writer().raw(bytes(head.data)).block(encode_integers(_table_plane(used.astype(np.int64))))
+            out.block(encode_integers(_table_plane(stretched)[_table_plane(used)][None, :]))
+            if len(out.data) <= MOST_BYTES or fewest > 1000:
+                return bytes(out.data)
+            fewest = fewest * 5 // 4
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> CodecModel:
+        """Inverse of `to_bytes`.
+
+        Raises
+        ------
+        ModelError
+            Not a model, or of another version.
+        """
+        if data[: len(MAGIC)] != MAGIC:
+            raise ModelError(
+                f"these {len(data)} bytes are no codec model of this version; train one with invae train"
+            )
+        reader = Reader(data)
+        reader.raw(len(MAGIC))
+        try:
+            arrays = {}
+            for name, shape, dtype, step in _PARTS:
+                n_columns = shape[-1]
+                n_rows = int(np.prod(shape[:-1]))
+                plane = decode_integers(Reader(reader.block()), n_rows, n_columns)
+                arrays[name] = (plane * step).astype(dtype).reshape(shape)
+            shape = (mixing.N_TABLES * mixing.N_DECISIONS, mixing.TABLE)
+            used = decode_integers(Reader(reader.block()), *shape) != 0
+            values = decode_integers(Reader(reader.block()), 1, int(used.sum()))[0]
+        except ValueError as error:
+            raise ModelError(f"the codec model is damaged ({error}); restore a copy") from error
+        stretched = np.zeros(shape, dtype=np.int64)
+        stretched[used] = np.clip(values * CHANCE_STEP, -S_MAX, S_MAX)
+        cells = (SQUASH[stretched + S_MAX] << 14) | np.where(used, TRUST, 0)
+        cells = cells.reshape(mixing.N_TABLES, mixing.N_DECISIONS, mixing.TABLE).transpose(0, 2, 1)
+        arrays["T"] = np.ascontiguousarray(cells, dtype=np.int32)
+        model = cls(arrays)
+        model._stored = data
+        return model
+
+    @property
+    def digest(self) -> bytes:
+        """SHA-256 of the stored form."""
+        return hashlib.sha256(self.to_bytes()).digest()
+
+    def settled(self) -> CodecModel:
+        """Return the model as it will be after saving and loading: the one to code with."""
+        return CodecModel.from_bytes(self.to_bytes())
+
+    def to_state(self) -> dict[str, Any]:
+        """Return the stored form, for `invae.save`."""
+        return {"data": np.frombuffer(self.to_bytes(), dtype=np.uint8)}
+
+    @classmethod
+    def from_state(cls, state: dict[str, Any]) -> CodecModel:
+        """Inverse of `to_state`."""
+        return cls.from_bytes(np.asarray(state["data"], dtype=np.uint8).tobytes())
+
+    def __repr__(self) -> str:
+        return f"<CodecModel {self.digest[:4].hex()}>"
+
+
+@lru_cache(maxsize=1)
+def default_model() -> CodecModel:
+    """Return the model for curves that ships with the package, trained on simulated curves."""
+    return CodecModel.from_bytes(files("invae.codec").joinpath("models/curves.invm").read_bytes())
+
+
+def find_model(reference: bytes, known: list[CodecModel]) -> CodecModel:
+    """Return the model that an archive names (first bytes of its SHA-256) or embeds.
+
+    Raises
+    ------
+    ModelError
+        It is none of the known ones.
+    """
+    if len(reference) > REFERENCE:
+        return CodecModel.from_bytes(reference)
+    for model in [*known, default_model()]:
+        if model.digest[:REFERENCE] == reference:
+            return model
+    raise ModelError(
+        f"the archive was made with a model of SHA-256 {reference.hex()}.., which is not at hand; "
+        "pass that model file (model=...)"
+    )
+
+
+def _run(arrays: dict[str, np.ndarray], plane: np.ndarray, rates: np.ndarray) -> bytes:
+    plane = np.array(plane, dtype=np.int64, order="C")
+    number = _start_number(plane)
+    room, n = 4 * plane.size + 16384, -1
+    kept = {name: array.copy() for name, array in arrays.items()}
+    while n < 0:
+        buffer = np.empty(room, dtype=np.uint8)
+        n = _code(arrays, buffer, plane, False, _start_value(number), rates)
+        if n < 0:
+            for name, array in kept.items():
+                arrays[name][...] = array
+        room *= 4
+    return bytes([number]) + buffer[:n].tobytes()
+
+
+def _code(
+    arrays: dict[str, np.ndarray],
+    stream: np.ndarray,
+    plane: np.ndarray,
+    decoding: bool,
+    start: int,
+    rates: np.ndarray,
+) -> int:
+    softplus, odds, inverse, weight = mixing_tables()
+    a = arrays
+    return mixing.code_plane(
+        stream, plane, decoding, start, a["A"], a["B"], inverse, weight, softplus, odds,
+        a["W"], a["V"], a["T"], a["L"], a["C"], a["F"], rates,
+    )  # fmt: skip
+
+
+def _start_number(plane: np.ndarray) -> int:
+    """Half-octave number of the error to expect at the head of a row: the size of its first differences."""
+    typical = float(np.median(np.abs(np.diff(plane[:, :FEWEST_COLUMNS].astype(np.float64), axis=1))))
+    number = 0
+    while number < 40 and _start_value(number + 1) <= 256 * typical:
+        number += 1
+    return number
+
+
+def _start_value(number: int) -> int:
+    return (16 if number % 2 == 0 else 23) << min(number // 2, 20)
+
+
+def _as_plane(array: np.ndarray) -> np.ndarray:
+    return array.reshape(-1, array.shape[-1])
+
+
+def _table_plane(cells: np.ndarray) -> np.ndarray:
+    """Cells of one table and one decision in a row: neighbours in it are neighbouring contexts."""
+    return np.ascontiguousarray(cells.transpose(0, 2, 1)).reshape(-1, mixing.TABLE)

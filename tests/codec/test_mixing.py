@@ -1,0 +1,145 @@
+"""Learned coding: exact, same bytes everywhere, better than the trivial coder, loud without its model."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
+
+import invae
+from invae.codec import Archive, Bound, CodecModel, compress, decompress, default_model, train_codec
+from invae.codec.integers import encode_integers
+from invae.codec.model import MOST_BYTES
+from invae.codec.tables import S_MAX, mixing_tables
+from invae.errors import FormatError, InputError, ModelError
+
+
+def guinier_porod(rng, n_curves, n=200):
+    """Smooth curves with a knee, on a logarithmic grid."""
+    q = np.geomspace(1e-3, 1, n)
+    size = np.exp(rng.uniform(2, 6, (n_curves, 1)))
+    power = rng.uniform(1.5, 4.5, (n_curves, 1))
+    return 10 ** rng.uniform(-2, 4, (n_curves, 1)) / (1 + (q * size) ** 2) ** (power / 2) + 1e-3
+
+
+@settings(deadline=None, max_examples=100)
+@given(
+    arrays(
+        np.int64,
+        array_shapes(min_dims=2, max_dims=2, min_side=8, max_side=40),
+        elements=st.integers(-(2**47), 2**47) | st.integers(-3, 3),
+    )
+)
+def test_any_plane_within_the_range_comes_back(plane):
+    model = default_model()
+    data = model.encode(plane)
+    assert np.array_equal(model.decode(data, *plane.shape), plane)
+
+
+def test_planes_beyond_the_range_are_left_to_the_other_coder():
+    assert default_model().encode(np.full((2, 9), 2**50)) is None
+    assert default_model().encode(np.zeros((2, 3), np.int64)) is None
+
+
+@pytest.mark.parametrize("eps", [1e-1, 1e-2, 1e-3, 1e-4])
+def test_smooth_curves_take_far_fewer_bytes_than_by_the_trivial_coder(rng, eps):
+    plane = np.rint(np.log10(guinier_porod(rng, 20)) / (2 * eps)).astype(np.int64)
+    learned = default_model().encode(plane)
+    assert len(learned) < 0.75 * len(encode_integers(plane))
+    assert np.array_equal(default_model().decode(learned, *plane.shape), plane)
+
+
+def test_coding_leaves_the_model_as_it_was(rng):
+    plane = np.rint(100 * np.log10(guinier_porod(rng, 3))).astype(np.int64)
+    model = default_model()
+    assert model.encode(plane) == model.encode(plane)
+
+
+def test_the_default_model_is_small_and_survives_its_stored_form():
+    data = default_model().to_bytes()
+    assert len(data) <= MOST_BYTES
+    assert CodecModel.from_bytes(data).digest == default_model().digest
+
+
+def test_bytes_are_the_same_with_other_kernels():
+    """Another process without vector units of the BLAS, one thread: same bytes."""
+    code = (
+        "import numpy as np, hashlib; from invae.codec import compress;"
+        "x = np.exp(-np.outer(np.linspace(1, 3, 5), np.linspace(0, 9, 300)));"
+        "print(hashlib.sha256(compress(x, 'log:1e-3')).hexdigest())"
+    )
+    digests = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            capture_output=True,
+            text=True,
+            check=True,
+            env={**os.environ, **extra},
+        ).stdout
+        for extra in (
+            {},
+            {
+                "OPENBLAS_CORETYPE": "Prescott",
+                "NPY_DISABLE_CPU_FEATURES": "AVX2 FMA3",
+                "OMP_NUM_THREADS": "1",
+            },
+        )
+    }
+    assert len(digests) == 1
+
+
+def test_a_model_of_ones_own_beats_the_untrained_one_and_is_asked_for(rng, tmp_path):
+    own = train_codec(guinier_porod(rng, 40), bounds=[1e-2])
+    curves = guinier_porod(rng, 10)
+    blob = compress(curves, "log:1e-2", model=own)
+    assert len(blob) < len(compress(curves, "log:1e-2", model=None))
+    with pytest.raises(ModelError, match="not at hand"):
+        decompress(blob)
+    back = decompress(blob, model=own)
+    assert Bound.parse("log:1e-2").check(curves, back).all()
+    assert np.array_equal(decompress(compress(curves, "log:1e-2", model=own, embed=True)), back)
+    path = invae.save(own, tmp_path / "own.h5")
+    assert invae.load(path).digest == own.digest
+    with Archive(blob, model=invae.load(path)) as archive:
+        assert np.array_equal(archive[0], back)
+
+
+def test_wrong_models_are_refused():
+    with pytest.raises(ModelError):
+        CodecModel.from_bytes(b"nonsense")
+    with pytest.raises(ModelError, match="damaged"):
+        CodecModel.from_bytes(default_model().to_bytes()[:300])
+    with pytest.raises(InputError, match="CodecModel"):
+        compress(np.zeros(9), "abs:1", model="other")
+    with pytest.raises(InputError, match="16 positive"):
+        train_codec([np.zeros(50)])
+
+
+def test_damaged_learned_streams_end(rng):
+    from invae.codec.field import decode_field, encode_field
+
+    data, _ = encode_field(guinier_porod(rng, 2), Bound.parse("log:1e-3"), model=default_model())
+    for k in range(0, len(data), 3):
+        damaged = bytearray(data)
+        damaged[k] ^= 0x55
+        try:
+            decode_field(bytes(damaged), model=default_model())
+        except FormatError:
+            continue
+
+
+def test_tables_are_what_they_say():
+    softplus, odds, inverse, weight = mixing_tables()
+    t = np.arange(-S_MAX, S_MAX + 1) / 256
+    assert np.abs(softplus - 256 * np.logaddexp(0, t)).max() <= 0.51
+    d = np.arange(1, 4096) / 256
+    assert np.abs(odds[1:] - np.clip(-256 * np.log(np.expm1(d)), -2047, 2047)).max() <= 0.51
+    R = (4 * np.arange(4096) + 2) / 256
+    assert np.abs(inverse / (2**20 / (128 * R + 12)) - 1).max() < 1e-2
+    assert np.abs(weight / np.maximum(2**24 * (1 + R**2 / 0.02) ** -1.5, 1) - 1)[:400].max() < 0.02
