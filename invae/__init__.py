@@ -24,6 +24,7 @@ _HOME = {
         "Tikhonov",
         "TruncatedSvd",
         "TotalVariation",
+        "TotalGeneralisedVariation",
         "WaveletL1",
         "Wiener",
         "RichardsonLucy",

@@ -9,6 +9,7 @@ from invae.classical.fbp import FilteredBackprojection
 from invae.classical.landweber import Landweber
 from invae.classical.richardson_lucy import RichardsonLucy
 from invae.classical.sirt import Sart, Sirt
+from invae.classical.tgv import TotalGeneralisedVariation
 from invae.classical.tikhonov import Tikhonov
 from invae.classical.tsvd import TruncatedSvd
 from invae.classical.tv import TotalVariation
@@ -23,6 +24,7 @@ __all__ = [
     "Sart",
     "Sirt",
     "Tikhonov",
+    "TotalGeneralisedVariation",
     "TotalVariation",
     "TruncatedSvd",
     "WaveletL1",

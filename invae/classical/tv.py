@@ -153,6 +153,7 @@ class TotalVariation(ClassicalMethod):
             "largest": np.zeros(N, dtype) if ball is None else (_LARGEST_DUAL * reach).astype(dtype),
             "row": np.arange(N),
         }
+        self._extend(state)
         out = np.empty((N, self.operator.shape[1]), dtype)
         duals = np.empty(N)
         self.n_iter_ = np.full(N, self.max_iter)
@@ -187,12 +188,22 @@ class TotalVariation(ClassicalMethod):
         residual = np.linalg.norm(forward(self.operator, out) - Y, axis=1)
         return out, values * residual / np.where(duals > 0, duals, np.inf)
 
+    def _extend(self, state: dict[str, np.ndarray]) -> None:
+        """Further variables (N, ...) of a relative of this method."""
+
     def _advance(self, state: dict[str, np.ndarray], low: np.floating) -> None:
-        X, Xbar, P, Q, Y = (state[name] for name in ("X", "Xbar", "P", "Q", "Y"))
-        s = state["balance"][:, None]
-        flat = Xbar.reshape(len(X), -1)
-        Q += s * (forward(self.operator, flat) - Y)
-        ball = state["ball"]
+        """One iteration, in place."""
+        X, P = state["X"], state["P"]
+        self._data_step(state)
+        rate = state["balance"] * X.dtype.type(0.5 * self.share_)
+        dual_step(P, state["Xbar"], rate, state["weight"])
+        G = adjoint(self.operator, state["Q"]).reshape(X.shape)
+        primal_step(X, P, G, self.step_.astype(X.dtype), state["balance"], low, state["Xbar"])
+
+    def _data_step(self, state: dict[str, np.ndarray]) -> None:
+        """Dual step of the data term, in place."""
+        Q, ball, s = state["Q"], state["ball"], state["balance"][:, None]
+        Q += s * (forward(self.operator, state["Xbar"].reshape(len(Q), -1)) - state["Y"])
         if len(ball) and ball[0] >= 0:
             # Prox of the support function of the ball, with the dual held below the least weight allowed.
             norm = np.linalg.norm(Q, axis=1)
@@ -200,9 +211,6 @@ class TotalVariation(ClassicalMethod):
             Q *= np.divide(wanted, norm, out=np.zeros_like(norm), where=norm > 0)[:, None]
         else:
             Q /= 1 + s
-        dual_step(P, Xbar, state["balance"] * X.dtype.type(0.5 * self.share_), state["weight"])
-        G = adjoint(self.operator, Q).reshape(X.shape)
-        primal_step(X, P, G, self.step_.astype(X.dtype), state["balance"], low, Xbar)
 
 
 _GRADIENT_SHARE = 0.3  # of the operator's own scale, and the balance of primal and dual steps:
