@@ -28,6 +28,7 @@ __all__ = ["read_hdf5"]
 
 _CURVE_KEYS = {"dQl": "dql", "dQw": "dqw", "Qmean": "qmean", "ShadowFactor": "shadowfactor"}
 _CURVE_KEYS |= {"Shadowfactor": "shadowfactor"}
+_UNCERTAINTIES = ("uncertainties", "uncertainty", "I_uncertainties", "I_uncertainty")
 
 
 def read_hdf5(path: Path, inner: str | None = None, lazy: bool | None = None) -> list[Record]:
@@ -65,73 +66,97 @@ def read_hdf5(path: Path, inner: str | None = None, lazy: bool | None = None) ->
         return frames
 
 
+class _Arrays:
+    """Arrays taken from a SASdata group by their role, each data set once, with units."""
+
+    def __init__(self, group: Any, signal: str, file: str) -> None:
+        self.group = group
+        self.file = file
+        self.used = {signal}
+        self.by_role: dict[str, np.ndarray] = {}
+        self.units: dict[str, str | None] = {}
+
+    def take(self, role: str, key: str | None) -> None:
+        """Take the data set ``key`` as ``role``, if it is there, numeric and not taken yet."""
+        if not key or key in self.used or key not in self.group:
+            return
+        item = self.group[key]
+        if hasattr(item, "keys") or item.dtype.kind not in "biuf" or item.shape is None:
+            return
+        self.used.add(key)
+        self.by_role[role] = read_dataset(item, self.file)
+        self.units[role] = unit_of(item)
+
+
 def _record(group: Any, path: Path) -> Record:
     place = f"{path.name}:{group.name}"
     signal = attribute(group, "signal") or ("I" if "I" in group else None)
     if not isinstance(signal, str) or signal not in group:
         raise FormatError(f"{place} names the signal {signal!r}, but holds {', '.join(group) or 'nothing'}")
     data = group[signal]
-    used = {signal}
-    units = {}
-    entry = enclosing_entry(group)
-    arrays: dict[str, np.ndarray] = {}
-
-    def take(role: str, key: str | None) -> None:
-        if key and key in group and key not in used and not hasattr(group[key], "keys"):
-            used.add(key)
-            arrays[role] = read_dataset(group[key], path.name)
-            units[role] = unit_of(group[key])
-
+    taken = _Arrays(group, signal, path.name)
+    taken.take("sigma", _pointer(group, data, _UNCERTAINTIES, "Idev"))
+    taken.take("mask", _pointer(group, data, ("mask", "Mask", "I_mask", "Mask_name"), "Mask"))
     is_curve = data.ndim == 1
-    take(
-        "sigma",
-        _pointer(group, data, ("uncertainties", "uncertainty", "I_uncertainties", "I_uncertainty"), "Idev"),
-    )
-    take("mask", _pointer(group, data, ("mask", "Mask", "I_mask", "Mask_name"), "Mask"))
-    axes = _axes(group)
     if is_curve:
-        take("q", next((axis for axis in axes if axis in group), "Q"))
-        if "q" not in arrays:
-            raise FormatError(f"{place} has the axis {', '.join(axes) or 'Q'}, but no data set of that name")
-        q_key = next((axis for axis in axes if axis in group), "Q")
-        resolutions = _pointer(group, group[q_key], ("resolutions", "resolution", "uncertainties"), "Qdev")
-        named = words(resolutions)
-        if len(named) == 1:
-            take("dq", named[0])
-        for key, role in (*((key, _CURVE_KEYS.get(key, key)) for key in named), *_CURVE_KEYS.items()):
-            take(role, key)
+        _take_q(taken, place)
     else:
-        take("qx", "Qx")
-        take("qy", "Qy")
-        if "qx" not in arrays and "Q" in group and group["Q"].shape in ((2, *data.shape), (3, *data.shape)):
-            # One array of vectors: its components come first.
-            used.add("Q")
-            for key, component in zip(("qx", "qy", "qz"), read_dataset(group["Q"], path.name)):
-                arrays[key], units[key] = component, unit_of(group["Q"])
+        _take_components(taken, data.shape)
     for key in group:
-        take(key, key)
+        taken.take(key, key)
     values = read_dataset(data, path.name)
-    units["intensity" if is_curve else "data"] = unit_of(data)
-    for key in ("sigma", "mask", "q", "dq", "qx", "qy"):
+    arrays = taken.by_role
+    if is_curve and arrays["q"].shape != values.shape:
+        raise FormatError(f"{place}: Q has shape {arrays['q'].shape}, {signal} has {values.shape}")
+    for key in ("sigma", "mask", "dq", "qx", "qy"):
         if key in arrays and arrays[key].shape != values.shape:
-            if key == "q":
-                raise FormatError(f"{place}: Q has shape {arrays[key].shape}, {signal} has {values.shape}")
             arrays[f"{key}_as_stored"] = arrays.pop(key)
-    metadata = {"format": "NXcanSAS", "root": attributes(group.file), "data": _attributes(group, used)}
-    rest, long_arrays, long_units = (
-        surroundings(entry, [group], path.name) if entry is not None else ({}, {}, {})
+    entry = enclosing_entry(group)
+    beside, long_arrays, long_units = surroundings(
+        group, [group[key] for key in taken.used], path.name, frozenset()
     )
-    metadata["entry"] = rest
-    named_fields = ("q", "sigma", "dq", "mask") if is_curve else ("qx", "qy", "sigma", "mask")
-    fields: dict[str, Any] = {key: arrays.pop(key) for key in named_fields if key in arrays}
-    shared = {
+    beside |= {key: {"@": attributes(group[key])} for key in sorted(taken.used) if len(group[key].attrs)}
+    metadata = {"format": "NXcanSAS", "root": attributes(group.file), "data": beside, "entry": {}}
+    if entry is not None:
+        metadata["entry"], more_arrays, more_units = surroundings(entry, [group], path.name)
+        long_arrays, long_units = long_arrays | more_arrays, long_units | more_units
+    own = ("q", "sigma", "dq", "mask") if is_curve else ("qx", "qy", "sigma", "mask")
+    fields: dict[str, Any] = {key: arrays.pop(key) for key in own if key in arrays}
+    shared: dict[str, Any] = {
         "columns": arrays | long_arrays,
-        "units": units | long_units,
+        "units": taken.units | {"intensity" if is_curve else "data": unit_of(data)} | long_units,
         "name": _name(group, entry, path),
         "metadata": metadata,
         "source": place,
     }
     return Curve(intensity=values, **fields, **shared) if is_curve else Frame(data=values, **fields, **shared)
+
+
+def _take_q(taken: _Arrays, place: str) -> None:
+    """q of a curve and its resolution: one name is dq, two are the width and the length of a slit."""
+    axes = _axes(taken.group)
+    key = next((axis for axis in axes if axis in taken.group), "Q")
+    taken.take("q", key)
+    if "q" not in taken.by_role:
+        raise FormatError(f"{place} has the axis {', '.join(axes) or 'Q'}, but no data set of that name")
+    named = words(
+        _pointer(taken.group, taken.group[key], ("resolutions", "resolution", "uncertainties"), "Qdev")
+    )
+    if len(named) == 1:
+        taken.take("dq", named[0])
+    for name, role in (*((name, _CURVE_KEYS.get(name, name)) for name in named), *_CURVE_KEYS.items()):
+        taken.take(role, name)
+
+
+def _take_components(taken: _Arrays, shape: tuple[int, ...]) -> None:
+    """qx and qy of a frame, from data sets of their own or from one array of vectors, components first."""
+    taken.take("qx", "Qx")
+    taken.take("qy", "Qy")
+    vectors = taken.group.get("Q")
+    if "qx" not in taken.by_role and vectors is not None and vectors.shape in ((2, *shape), (3, *shape)):
+        taken.used.add("Q")
+        for key, component in zip(("qx", "qy", "qz"), read_dataset(vectors, taken.file)):
+            taken.by_role[key], taken.units[key] = component, unit_of(vectors)
 
 
 def _pointer(group: Any, dataset: Any, keys: tuple[str, ...], default: str) -> str | None:
@@ -162,9 +187,3 @@ def _name(group: Any, entry: Any, path: Path) -> str:
                 if isinstance(value, str) and value.strip():
                     return value.strip()
     return path.stem
-
-
-def _attributes(group: Any, used: set[str]) -> dict[str, Any]:
-    found = {"@": attributes(group)}
-    found |= {key: {"@": attributes(group[key])} for key in used if len(group[key].attrs)}
-    return found

@@ -347,3 +347,43 @@ def test_no_byte_flip_in_a_file_gives_anything_but_records_or_an_invae_error(tmp
                 assert quiet_read(path)
             except InvaeError:
                 continue
+
+
+def test_notes_inside_the_data_group_are_kept(shared_data):
+    (curve,) = read(shared_data / "sas1d/nxcansas/NXcanSAS_SMR.h5")
+    note = curve.metadata["data"]["IGORWaveNote"]
+    assert note["DATE"] == "2025-02-21 12:20:13.290068"
+    assert note["@"] == {"NX_class": "NXnote"}
+
+
+def test_text_beside_the_arrays_of_a_data_group_is_metadata(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        group = file.create_group("entry/data")
+        group.attrs.update({"canSAS_class": "SASdata", "signal": "I", "I_axes": "Q"})
+        group["I"], group["Q"], group["comment"] = np.arange(3.0), np.arange(3.0), "wet"
+    (curve,) = read(tmp_path / "a.h5")
+    assert curve.metadata["data"]["comment"] == "wet"
+
+
+def test_vectors_of_q_in_one_array_give_components():
+    (frame,) = read(SASDATA / "2d_data" / "BAM_2D.h5")
+    with h5py.File(SASDATA / "2d_data" / "BAM_2D.h5") as file:
+        q = file["sasentry01/data/Q"][()]
+    assert (frame.qx == q[0]).all() and (frame.qy == q[1]).all() and (frame.columns["qz"] == q[2]).all()
+    assert frame.mask.dtype == bool
+
+
+def test_every_text_and_number_of_an_nxcansas_entry_is_kept(shared_data):
+    path = shared_data / "sas1d/nxcansas/s81-polyurea.h5"
+    (curve,) = read(path)
+    held = str(curve.metadata)
+    texts = []
+
+    def collect(name, item):
+        if isinstance(item, h5py.Dataset) and item.dtype.kind == "S":
+            texts.append(item[0].decode())
+
+    with h5py.File(path) as file:
+        file.visititems(collect)
+    assert len(texts) > 50
+    assert all(repr(text)[1:-1] in held for text in texts)
