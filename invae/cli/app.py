@@ -14,7 +14,16 @@ from typing import Annotated
 
 import typer
 
-from invae.cli import compression, conversion, datasets, evaluation, information, reconstruction, simulation
+from invae.cli import (
+    compression,
+    conversion,
+    datasets,
+    evaluation,
+    information,
+    reconstruction,
+    simulation,
+    training,
+)
 from invae.cli.console import say
 from invae.errors import InvaeError, InvaeWarning
 
@@ -30,7 +39,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for group in (information, conversion, reconstruction, compression, evaluation):
+for group in (information, conversion, reconstruction, training, compression, evaluation):
     for verb in group.VERBS:
         app.command()(verb)
 app.add_typer(simulation.app)

@@ -10,7 +10,7 @@ import numpy as np
 import typer
 
 from invae.cli.console import check_output, human_bytes, plural, print_json, say
-from invae.cli.inputs import load_inputs
+from invae.cli.inputs import codec_model, load_inputs
 from invae.cli.outputs import curve_text, write_each, write_item, writes_records
 from invae.errors import FileError, InputError
 
@@ -18,6 +18,9 @@ __all__ = ["VERBS", "compress", "decompress", "get", "list_", "verify"]
 
 ArchivePath = Annotated[Path, typer.Argument(metavar="OUT.inva", help="Archive written by invae compress.")]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON on stdout.")]
+Model = Annotated[
+    str | None, typer.Option(help="Model that the archive was made with, if it is not invae's.")
+]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite outputs.")]
 
 
@@ -31,6 +34,10 @@ def compress(
         str, typer.Option(help="0.25sigma | abs:X | rel:X | log:X | lossless, for every value.")
     ] = "lossless",
     sigma_bound: Annotated[str, typer.Option(help="Bound on the error bars themselves.")] = "lossless",
+    model: Annotated[
+        str | None, typer.Option(help="Model of invae train, or none; default: the one that invae brings.")
+    ] = None,
+    embed: Annotated[bool, typer.Option("--embed", help="Put the model into the archive.")] = False,
     jobs: Annotated[int, typer.Option(min=1, help="Threads; the bytes do not depend on it.")] = 1,
     q_unit: Annotated[
         str | None, typer.Option(help="Unit of q where a file does not say, e.g. 1/nm.")
@@ -44,7 +51,9 @@ def compress(
     Bound.parse(bound)
     check_output(output, force)
     content, size = load_inputs(data, q_unit)
-    write_archive(output, content, bound, sigma_bound=sigma_bound, jobs=jobs, overwrite=force)
+    coder = codec_model(model, "default")
+    options = {"sigma_bound": sigma_bound, "model": coder, "embed": embed, "jobs": jobs}
+    write_archive(output, content, bound, overwrite=force, **options)
     with Archive(output) as archive:
         facts = archive.info
     facts |= {"archive": str(output), "source_bytes": size, "ratio": size / max(1, facts["bytes"])}
@@ -78,6 +87,7 @@ def get(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="File to write; default: text on stdout.")
     ] = None,
+    model: Model = None,
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
@@ -86,7 +96,7 @@ def get(
 
     if output is not None:
         check_output(output, force)
-    with Archive(archive) as opened:
+    with Archive(archive, codec_model(model)) as opened:
         by_number = name not in opened.names() and re.fullmatch(r"-?\d+", name)
         record = opened[int(name) if by_number else name]
     if output is not None:
@@ -119,13 +129,14 @@ def decompress(
     ending: Annotated[
         str | None, typer.Option("--to", help="In a folder: ending of the files, e.g. .h5, .dat, .xml, .npy.")
     ] = None,
+    model: Model = None,
     force: Force = False,
 ) -> None:
     """Write everything an archive holds to files."""
     from invae.codec import Archive
     from invae.data import write
 
-    with Archive(archive) as opened:
+    with Archive(archive, codec_model(model)) as opened:
         names, container = opened.names(), opened.directory.container
         if container == "array" and output.suffix:
             check_output(output, force)
@@ -145,11 +156,11 @@ def decompress(
     say(f"{output}: {plural(count, 'file')} written")
 
 
-def verify(archive: ArchivePath, as_json: AsJson = False) -> None:
+def verify(archive: ArchivePath, model: Model = None, as_json: AsJson = False) -> None:
     """Check every checksum and decode every record of an archive."""
     from invae.codec import Archive
 
-    with Archive(archive) as opened:
+    with Archive(archive, codec_model(model)) as opened:
         facts = opened.verify()
     if as_json:
         print_json({"archive": str(archive), "verified": True, **facts})

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from invae.cli.console import check_output, print_json, print_table, progress, say
-from invae.cli.inputs import load_inputs
+from invae.cli.inputs import codec_model, load_inputs
 
 __all__ = ["VERBS", "evaluate"]
 
@@ -23,6 +23,9 @@ def evaluate(
         str | None, typer.Option(help="Unit of q where a file does not say, e.g. 1/nm.")
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite the report.")] = False,
+    model: Annotated[
+        str | None, typer.Option(help="Model that the archive was made with, if it is not invae's.")
+    ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Print every row of every table.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False,
 ) -> None:
@@ -35,7 +38,7 @@ def evaluate(
     content, size = load_inputs(originals, q_unit)
     items = list(content.values()) if isinstance(content, dict) else content
     items = items if isinstance(items, list) else [items]
-    with Archive(packed) as archive, progress("comparing") as update:
+    with Archive(packed, codec_model(model)) as archive, progress("comparing") as update:
         results = evaluate_archive(
             items,
             list(archive),

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from invae.errors import FileError, FormatError, InvaeError
+from invae.errors import FileError, FormatError, InvaeError, ModelError
 
-__all__ = ["kind_of", "load_data", "load_inputs"]
+__all__ = ["codec_model", "kind_of", "load_data", "load_inputs"]
 
 ARRAY_HEADS = (b"\x93NUMPY",)
 HDF5_HEAD = b"\x89HDF\r\n\x1a\n"
@@ -65,6 +65,23 @@ def load_data(path: str | Path, q_unit: str | None = None) -> list[Any] | np.nda
             return read_array(path)
         except InvaeError:
             raise error from None
+
+
+def codec_model(path: str | None, default: Any = None) -> Any:
+    """The compression model of a file; ``none`` is no model, and without a path it is ``default``."""
+    if path is None:
+        return default
+    if path == "none":
+        return None
+    from invae.codec import CodecModel
+    from invae.persistence import load
+
+    if (kind := kind_of(path)) != "model":
+        raise ModelError(f"{path} is no model but holds {kind}; name a file written by invae train")
+    model = load(path)
+    if not isinstance(model, CodecModel):
+        raise ModelError(f"{path} holds a {type(model).__name__}, not a compression model; see invae train")
+    return model
 
 
 def load_inputs(paths: list[Path], q_unit: str | None = None) -> tuple[Any, int]:

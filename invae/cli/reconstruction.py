@@ -65,6 +65,12 @@ def fit(
     augment: Annotated[
         str | None, typer.Option(help="Symmetry of the signals, to learn more from few: flips or d4.")
     ] = None,
+    refine: Annotated[
+        int | None, typer.Option(min=1, help="Add this many non-linear patch-affine stages (2 or 3).")
+    ] = None,
+    nonnegative: Annotated[
+        bool, typer.Option("--nonnegative", help="With --refine: no value below 0.")
+    ] = False,
     slim: Annotated[
         bool, typer.Option("--slim", help="A smaller model, without what other ranks and noise levels need.")
     ] = False,
@@ -75,10 +81,13 @@ def fit(
     from invae.autoencoders import BayesRiskReconstructor
     from invae.data.batches import open_rows
     from invae.interop.files import fit_file
+    from invae.persistence import save
 
     check_output(output, force)
-    if slim and noise == "auto":
-        raise typer.BadParameter("--noise auto needs the whole model; leave out --slim")
+    if slim and (noise == "auto" or refine is not None):
+        raise typer.BadParameter("--noise auto and --refine need the whole model; leave out --slim")
+    if nonnegative and refine is None:
+        raise typer.BadParameter("--nonnegative belongs to --refine; a linear map has no bounds")
     if operator is None and measurements is None:
         raise InputError("name the forward operator (--operator radon, blur or heat) or give --measurements")
     with open_rows(signals) as rows:
@@ -91,26 +100,36 @@ def fit(
         "detector_distance": detector_distance,
     }
     F = None if operator is None else _operator(operator, dims, geometry, sigma, boundary, time)
-    model = BayesRiskReconstructor(F, noise=_noise(noise, noise_std), rank=_rank(rank), augment=augment)
+    linear = BayesRiskReconstructor(F, noise=_noise(noise, noise_std), rank=_rank(rank), augment=augment)
+    model = _refined(linear, refine, nonnegative)
     with progress("reading") as update:
         n_samples = fit_file(model, signals, measurements, progress=update)
-    model.save(output, family=not slim, overwrite=force)
+    fitted = model if refine is None else model.reconstructor_
+    if refine is None:
+        model.save(output, family=not slim, overwrite=force)
+    else:
+        save(model, output, overwrite=force)
     facts = {
         "model": str(output),
         "operator": None if F is None else repr(F),
         "samples": n_samples,
-        "rank": int(model.rank_),
-        "risk": float(model.risk_),
-        "noise_std": float(model.noise_std_),
+        "rank": int(fitted.rank_),
+        "risk": float(fitted.risk_),
+        "noise_std": float(fitted.noise_std_),
     }
+    if refine is not None:
+        facts["errors"] = model.errors_
     if as_json:
         print_json(facts)
     else:
-        error = np.sqrt(model.risk_ / math.prod(dims))
+        error = np.sqrt(fitted.risk_ / math.prod(dims))
         say(
-            f"{output}: rank {model.rank_} from {n_samples:,} signals, "
+            f"{output}: rank {fitted.rank_} from {n_samples:,} signals, "
             f"expected rms error {error:.4g} per value"
         )
+        if refine is not None:
+            steps = " -> ".join(f"{value:.4f}" for value in model.errors_)
+            say(f"{output}: relative error out of fold {steps}")
 
 
 def reconstruct(
@@ -164,6 +183,14 @@ def reconstruct(
         say(f"{plural(done, 'row')} finished; the same command continues from there")
         raise typer.Exit(130) from None
     say(f"{output}: {' x '.join(map(str, shape))}")
+
+
+def _refined(linear: Any, n_stages: int | None, nonnegative: bool) -> Any:
+    if n_stages is None:
+        return linear
+    from invae.autoencoders import PatchAffineRefiner
+
+    return PatchAffineRefiner(linear, n_stages=n_stages, bounds=(0.0, None) if nonnegative else None)
 
 
 def _operator(

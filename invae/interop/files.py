@@ -57,7 +57,7 @@ def fit_file(
                 "give as many of each"
             )
         n_bytes = sum(math.prod(file.shape) * file.dtype.itemsize for file in files)
-        if n_bytes <= IN_MEMORY_BYTES:
+        if n_bytes <= IN_MEMORY_BYTES or not hasattr(model, "_stream"):
             model.fit(*(np.asarray(file[...]) for file in files))
             return n_rows
         step = max(1, BATCH_VALUES * n_rows // sum(math.prod(file.shape) for file in files))
@@ -186,7 +186,9 @@ def _batch(rows: Any, start: int, stop: int, single: bool, path: Any) -> np.ndar
 
 
 def _measurement_shape(model: Any) -> tuple[int, ...] | None:
-    shape = getattr(model, "shape_y_", None)
+    shape = getattr(model, "shape_y_", None) or getattr(
+        getattr(model, "reconstructor_", None), "shape_y_", None
+    )
     return None if shape is None else tuple(shape)
 
 

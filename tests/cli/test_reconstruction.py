@@ -249,3 +249,22 @@ def test_fan_beam(problem, tmp_path, run):
     status, _, stderr = run("fit", folder / "train.npy", "-o", tmp_path / "m.h5", *arguments)
     assert status == 0, stderr
     assert "fan" in run("info", tmp_path / "m.h5")[1]
+
+
+def test_refined_models_reconstruct_from_files_too(problem, tmp_path, run):
+    folder, truth = problem
+    model, out = tmp_path / "m.h5", tmp_path / "x.npy"
+    arguments = ("--operator", "blur", "--sigma", 1, "--noise", 0.05)
+    status, _, stderr = run("fit", folder / "train.npy", "-o", model, *arguments, "--refine", 1)
+    assert status == 0 and "out of fold" in stderr, stderr
+    blurred = invae.Blur((12, 12), 1.0).apply(truth)
+    np.save(tmp_path / "y.npy", blurred)
+    status, _, stderr = run("reconstruct", tmp_path / "y.npy", "--with", model, "-o", out)
+    assert status == 0, stderr
+    assert np.load(out).shape == truth.shape
+    status, _, stderr = run("reconstruct", tmp_path / "y.npy", "--with", model, "-o", out, "--std", "--force")
+    assert status == 1 and "no standard deviation" in stderr
+    np.save(tmp_path / "wrong.npy", np.zeros((3, 5)))
+    status, _, stderr = run("reconstruct", tmp_path / "wrong.npy", "--with", model, "-o", out, "--force")
+    assert status == 1 and "(3, 5)" in stderr
+    assert run("fit", folder / "train.npy", "-o", model, *arguments, "--nonnegative", "--force")[0] == 2
