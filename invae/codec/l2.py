@@ -24,13 +24,13 @@ import numpy as np
 
 from invae.autoencoders.sparse_dictionary import update_atoms
 from invae.codec.entropy import decode_plane, encode_plane
-from invae.codec.l2_bases import analytic_atoms
+from invae.codec.l2_bases import CURVE_ATOMS, analytic_atoms, default_usage
 from invae.codec.l2_entropy import decode_codes, encode_codes
 from invae.codec.l2_search import search_codes
 from invae.codec.varint import Reader, Writer
 from invae.errors import FormatError, InputError, ModelError
 
-__all__ = ["L2Model", "decode_l2", "encode_l2", "pca_model", "train_l2"]
+__all__ = ["L2Model", "analytic_model", "decode_l2", "encode_l2", "pca_model", "train_l2"]
 
 MAGIC, MODEL_MAGIC = b"IL2\x01", b"IL2M\x01"
 EIGHTHS = (  # 2^(k/8), written out so that no machine's libm decides
@@ -148,19 +148,38 @@ class L2Model:
         return model
 
 
+def analytic_model(n: int, analytic: tuple[str, ...] = CURVE_ATOMS) -> L2Model:
+    """The model that needs no training and no bytes: analytic atoms, rows of any length n >= 1.
+
+    Examples
+    --------
+    >>> rows = np.sin(np.outer(np.linspace(1, 3, 50), np.linspace(0, 6, 32)))
+    >>> model = analytic_model(32)
+    >>> decoded = decode_l2(encode_l2(rows, 0.02, model), model)
+    >>> size = np.linalg.norm(rows - rows.mean(axis=1, keepdims=True), axis=1)
+    >>> bool((np.linalg.norm(decoded - rows, axis=1) <= 0.02 * size).all())
+    True
+    """
+    if not 1 <= n <= MOST_LENGTH:
+        raise InputError(
+            f"rows of length {n} cannot be coded in one piece; cut them to at most {MOST_LENGTH}"
+        )
+    return L2Model.from_dictionary(analytic_atoms(n, analytic), default_usage(n, analytic), analytic)
+
+
 def train_l2(
     rows: np.ndarray,
-    n_learned: int = 64,
+    n_learned: int = 0,
     tolerance: float = 0.02,
-    analytic: tuple[str, ...] = ("cosine8", "impulse"),
-    n_passes: int = 6,
+    analytic: tuple[str, ...] = CURVE_ATOMS,
+    n_passes: int = 3,
     progress: Callable[[int, int], None] | None = None,
 ) -> L2Model:
-    """Learn a dictionary for rows like these: learned atoms for the bulk, analytic ones for what is sharp.
+    """Fit a model to rows like these: how often atoms are used, and learned atoms beside the analytic ones.
 
-    The learned atoms start as principal directions. In every pass the rows are coded as the coder would code
-    them, and the learned atoms are fitted to those integer codes: a sparse autoencoder whose encoder is the
-    coder itself.
+    Learned atoms start as principal directions. In every pass the rows are coded as the coder would code
+    them, and the learned atoms are fitted to those integer codes: a sparse autoencoder with unit-norm atoms
+    whose encoder is the coder itself.
 
     Parameters
     ----------
@@ -174,15 +193,6 @@ def train_l2(
         See `invae.codec.l2_bases`.
     n_passes : int
     progress : callable(done, total), optional
-
-    Examples
-    --------
-    >>> rows = np.sin(np.outer(np.linspace(1, 3, 50), np.linspace(0, 6, 32)))
-    >>> model = train_l2(rows, n_learned=6, n_passes=2)
-    >>> decoded = decode_l2(encode_l2(rows, 0.02, model), model)
-    >>> size = np.linalg.norm(rows - rows.mean(axis=1, keepdims=True), axis=1)
-    >>> bool((np.linalg.norm(decoded - rows, axis=1) <= 0.02 * size).all())
-    True
     """
     unit = _unit_rows(rows)
     n = unit.shape[1]
@@ -190,17 +200,14 @@ def train_l2(
     D = np.hstack([_principal(unit)[:, :n_learned], analytic_atoms(n, analytic)])
     if D.shape[1] < n:
         raise InputError(f"{D.shape[1]} atoms cannot span rows of length {n}: learn or add more")
-    usage = np.full(D.shape[1], 0.1)
+    usage = np.append(np.full(n_learned, 0.1), default_usage(n, analytic))
     for done in range(n_passes):
         codes, Z = _codes_and_values(unit, tolerance, L2Model.from_dictionary(D, usage))
         usage = (codes != 0).mean(axis=0)
-        learned = D[:, :n_learned].copy()
-        if done < n_passes - 1:
+        if done < n_passes - 1 and n_learned:
             update_atoms(D, Z.T @ Z, unit.T @ Z, n_passes=2, free=np.arange(D.shape[1]) < n_learned)
             order = np.argsort(-usage[:n_learned], kind="stable")
             D[:, :n_learned], usage[:n_learned] = D[:, order], usage[order]
-        else:
-            D[:, :n_learned] = learned
         if progress is not None:
             progress(done + 1, n_passes)
     return L2Model.from_dictionary(D, usage, analytic)
@@ -214,7 +221,7 @@ def pca_model(rows: np.ndarray, tolerance: float = 0.02) -> L2Model:
     return L2Model.from_dictionary(D, (codes != 0).mean(axis=0))
 
 
-def encode_l2(rows: np.ndarray, tolerance: float, model: L2Model) -> bytes:
+def encode_l2(rows: np.ndarray, tolerance: float, model: L2Model, budgets: np.ndarray | None = None) -> bytes:
     """Code rows so that each meets the bound.
 
     Parameters
@@ -225,6 +232,8 @@ def encode_l2(rows: np.ndarray, tolerance: float, model: L2Model) -> bytes:
         X, between 0 and 1.
     model : L2Model
         Needed again to decode; its identity is stored, its bytes are not.
+    budgets : ndarray of shape (N,), optional
+        Most ||x' - x|| of each row, in place of tolerance ||x - mean(x)||: for pieces of a longer record.
 
     Raises
     ------
@@ -236,7 +245,7 @@ def encode_l2(rows: np.ndarray, tolerance: float, model: L2Model) -> bytes:
         raise InputError(f"rows have shape {rows.shape}, the model codes rows of length {len(model.atoms)}")
     if not 0 < tolerance < 1:
         raise InputError(f"a relative L2 bound of {tolerance} makes no sense; use one between 0 and 1")
-    side, codes, exact = _encode_rows(rows, tolerance, model)
+    side, codes, exact = _encode_rows(rows, tolerance, model, budgets)
     writer = Writer()
     writer.raw(MAGIC).raw(model.identity).number(len(rows)).number(rows.shape[1]).real(tolerance)
     writer.number(len(exact))
@@ -316,7 +325,7 @@ def _unit_rows(rows: np.ndarray) -> np.ndarray:
     return centred[kept] / size[kept, None]
 
 
-def _encode_rows(rows, tolerance, model) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _encode_rows(rows, tolerance, model, budgets) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Side integers (N, 3): scale, mean, step; codes (N, l); places of the rows to store exactly."""
     N, n = rows.shape
     side, codes = np.zeros((N, 3), np.int64), np.zeros((N, model.atoms.shape[1]), np.int64)
@@ -326,6 +335,8 @@ def _encode_rows(rows, tolerance, model) -> tuple[np.ndarray, np.ndarray, np.nda
     mean[finite] = rows[finite].mean(axis=1)
     budget = np.zeros(N)
     budget[finite] = tolerance * np.linalg.norm(rows[finite] - mean[finite, None], axis=1)
+    if budgets is not None:
+        budget = np.where(finite, np.asarray(budgets, np.float64), 0.0)
     todo = np.flatnonzero(budget > SMALLEST)
     coarse = np.abs(mean[todo]) / budget[todo] * _mean_divisor(n) < 2.0**40
     todo = todo[coarse]
