@@ -68,7 +68,7 @@ FITTED = (
     "_offset",
     "_examples",
 )
-DRAWS = 24
+DRAWS = 8
 NEGLIGIBLE = 1e-3  # share of the risk that a very large model may lose by dropping its last directions
 
 
@@ -110,7 +110,7 @@ class BayesRiskReconstructor(UncertaintyMixin, TransformerMixin, BaseEstimator):
     mean_x_, mean_y_ : ndarray of shape (n,) and (m,)
     risk_ : float
         Expected squared error of a whole signal, under the fitted moments (of an iterated map, see Notes, the
-        mean over 24 draws from its prior).
+        mean over 8 draws from its prior).
     risk_curve_ : ndarray of shape (q + 1,)
         The same at rank 0, 1, ..., q.
     validated_risk_curve_ : ndarray of shape (q' + 1,) or None
@@ -298,7 +298,7 @@ class BayesRiskReconstructor(UncertaintyMixin, TransformerMixin, BaseEstimator):
     def _measured_risk(self) -> float:
         """Of the iterated posterior mean, on draws from its own prior and noise."""
         rng = np.random.default_rng(0)
-        X = self.prior_.sample(DRAWS, rng).reshape(DRAWS, -1).astype(self.decoder_.dtype)
+        X = self.prior_.sample(DRAWS, rng).reshape(DRAWS, -1).astype(np.float32)
         Y = self._with_noise(apply_rows(self.operator, X) + self._offset, rng).astype(X.dtype)
         x_hat, _ = self._predict_rows(Y, np.full(DRAWS, self._tau))
         return float(np.mean(np.sum((x_hat - X) ** 2, axis=1)))

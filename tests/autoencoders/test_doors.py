@@ -142,9 +142,10 @@ def test_conjugate_gradients_reach_the_exact_posterior_mean(prior, rng, monkeypa
 
 def test_conjugate_gradients_with_unknown_noise(prior, rng, monkeypatch):
     monkeypatch.setattr(doors, "MODES", 24)
-    F = rng.standard_normal((30, 36))
+    F = rng.standard_normal((90, 36))
     rec = BayesRiskReconstructor(F, noise="auto", prior=prior, door="prior").fit()
     X = prior.sample(200, rng).reshape(200, 36)
-    y = X @ F.T + 0.5 * rng.standard_normal((200, 30))
-    exact = BayesRiskReconstructor(F, noise=0.5, prior=prior).fit()
+    y = X @ F.T + 2.0 * rng.standard_normal((200, 90))
+    exact = BayesRiskReconstructor(F, noise=2.0, prior=prior).fit()
+    assert np.median(rec.estimate_noise(y)) == pytest.approx(2.0, rel=0.1)
     assert np.mean(np.sum((rec.predict(y) - X) ** 2, axis=1)) < 1.15 * exact.risk_
