@@ -17,7 +17,7 @@ validation least mean error, one for all                        training pairs
 References
 ----------
 [1] Golub, Heath, Wahba (1979), Technometrics 21. [2] Morozov (1966). [3] Hansen, O'Leary (1993), SIAM J. Sci.
-Comput. 14. [4] Donoho, Johnstone (1994), Biometrika 81 (noise from the finest differences).
+Comput. 14.
 """
 
 from __future__ import annotations
@@ -112,24 +112,26 @@ def noise_std(noise: Any, Y: np.ndarray, dimsd: tuple[int, ...]) -> np.ndarray:
 
 
 def estimate_noise(Y: np.ndarray, dimsd: tuple[int, ...]) -> np.ndarray:
-    """White noise's std (N,), from the median of the fourth differences along the last axis.
+    """White noise's std (N,), from the lower quartile of the sixth differences along the last axis.
 
-    They are blind to cubic pieces of the signal, and a median does not heed the few that lie across an edge.
+    They are blind to pieces of the signal that are polynomials up to degree five, and the quartile does not
+    heed the differences that lie across an edge. What is left of the signal makes the estimate too large:
+    by 2 % on blurred images, by 0 to 20 % on sinograms with 2 % noise, by half on sinograms with 0.5 %.
     """
-    h = np.array([1.0, -4.0, 6.0, -4.0, 1.0]) / math.sqrt(70.0)
+    h = np.array([1.0, -6.0, 15.0, -20.0, 15.0, -6.0, 1.0]) / math.sqrt(924.0)
     size = dimsd[-1]
-    if size < 8:
+    if size < 12:
         raise InputError(
-            f"{size} values along the last axis are too few to estimate the noise; pass noise=std"
+            f"{size} values along the last axis are too few to estimate the noise from; pass noise=std"
         )
     lines = np.asarray(Y, np.float64).reshape(len(Y), -1, size)
-    detail = sum(h[k] * lines[:, :, k : size - 4 + k] for k in range(5)).reshape(len(Y), -1)
+    detail = sum(h[k] * lines[:, :, k : size - 6 + k] for k in range(7)).reshape(len(Y), -1)
     # Lines that see nothing at all (exact zeros) tell nothing about the noise.
     spread = np.empty(len(Y))
     for i, row in enumerate(np.abs(detail)):
         alive = row[row > 0]
-        spread[i] = np.median(alive) if alive.size else 0.0
-    return spread / 0.6744897501960817
+        spread[i] = np.quantile(alive, 0.25) if alive.size else 0.0
+    return spread / 0.31863936396437514
 
 
 def _corner(u: np.ndarray, v: np.ndarray) -> int:
