@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import zlib
 from collections.abc import Mapping, Sequence
@@ -11,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from invae.codec.archive import Archive, Directory, assemble
+from invae.codec.archive import Archive
 from invae.codec.bounds import Bound
+from invae.codec.directory import Directory, assemble
 from invae.codec.group import check_item, encode_group
 from invae.codec.model import REFERENCE, CodecModel, default_model
 from invae.data.files import atomic_path
@@ -23,6 +25,7 @@ __all__ = ["compress", "decompress", "write_archive"]
 
 GROUP_VALUES = 1 << 17
 GROUP_RECORDS = 1024
+BLOCK_VALUES = 1 << 19  # of the blocks that a large array is cut into
 
 
 def compress(
@@ -41,7 +44,8 @@ def compress(
     Parameters
     ----------
     data : array_like, sequence of arrays, mapping of str to array, Curve, Frame, or sequence of these
-        Arrays of any shape and any real dtype. `decompress` gives the same kind back.
+        Arrays of any shape and any real dtype; datasets of an open HDF5 file are read block by block. `decompress`
+        gives the same kind back.
     bound : str or Bound, default="lossless"
         ``abs:X``, ``rel:X``, ``log:X``, ``Ksigma`` or ``lossless``; of records it holds for ``intensity`` or
         ``data``; q, dq, masks, further columns and all texts are exact. See `Bound`.
@@ -140,6 +144,8 @@ def decompress(source: bytes | str | os.PathLike[str], model: CodecModel | None 
     with Archive(source, model) as archive:
         items = list(archive)
         container = archive.directory.container
+        if container == "stack":
+            return np.concatenate(items)
         if container in ("array", "record"):
             return items[0]
         return dict(zip(archive.names(), items)) if container == "named arrays" else items
@@ -165,7 +171,7 @@ def write_archive(
     return Path(path)
 
 
-def _items(data: Any) -> tuple[str, list[Any], list[str] | None]:
+def _items(data: Any) -> tuple[str, Sequence[Any], list[str] | None]:
     """Container kind, the items, and their names where they have some."""
     if isinstance(data, Curve | Frame):
         return "record", [check_item(data)], unique_names([data])
@@ -187,17 +193,43 @@ def _items(data: Any) -> tuple[str, list[Any], list[str] | None]:
         )
     if isinstance(data, list | tuple) and all(isinstance(item, np.ndarray) for item in data):
         return "arrays", [check_item(item) for item in data], None
-    return "array", [check_item(data)], None
+    if hasattr(data, "shape") and hasattr(data, "dtype") and len(data.shape) > 1 and data.shape[0] > 1:
+        n_values = math.prod(data.shape)
+        if n_values > 2 * BLOCK_VALUES:
+            return "stack", Blocks(data, max(1, data.shape[0] * BLOCK_VALUES // n_values)), None
+    return "array", [check_item(data[...] if hasattr(data, "id") else data)], None
+
+
+class Blocks(Sequence[Any]):
+    """A large array, or one on disk such as an HDF5 dataset, as blocks of rows that are read when asked for."""
+
+    def __init__(self, data: Any, n_rows: int) -> None:
+        self.data = data
+        self.n_rows = n_rows
+
+    def __len__(self) -> int:
+        return -(-self.data.shape[0] // self.n_rows)
+
+    def __getitem__(self, key: Any) -> Any:
+        if isinstance(key, slice):
+            return [self[k] for k in range(*key.indices(len(self)))]
+        return check_item(self.data[key * self.n_rows : (key + 1) * self.n_rows])
 
 
 def _beside(
-    what: str, given: Any, container: str, items: list[Any], names: list[str] | None
-) -> list[np.ndarray] | None:
+    what: str, given: Any, container: str, items: Sequence[Any], names: list[str] | None
+) -> Sequence[np.ndarray] | None:
     """sigma or mask as a list beside ``items``."""
     if given is None:
         return None
     if container == "array":
         values: Sequence[Any] = [given]
+    elif isinstance(items, Blocks):
+        if tuple(given.shape) != tuple(items.data.shape):
+            raise InputError(
+                f"{what} has shape {given.shape}, its values have {items.data.shape}; they must agree"
+            )
+        return Blocks(given, items.n_rows)
     elif container == "named arrays":
         values = [given[name] for name in names or []]
     else:
@@ -211,8 +243,10 @@ def _beside(
     return arrays
 
 
-def _spans(items: list[Any]) -> list[slice]:
+def _spans(items: Sequence[Any]) -> list[slice]:
     """Consecutive items in groups of about `GROUP_VALUES` values."""
+    if isinstance(items, Blocks):
+        return [slice(k, k + 1) for k in range(len(items))]
     spans, start, size = [], 0, 0
     for k, item in enumerate(items):
         values = item.size if isinstance(item, np.ndarray) else item.values.size

@@ -7,6 +7,7 @@ and coded as one field each. The layout is in FORMAT.md.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -21,26 +22,28 @@ from invae.errors import BoundError, FormatError, InputError
 
 __all__ = ["decode_group", "encode_group"]
 
-ARRAYS, RECORDS = 0, 1
+ARRAYS, RECORDS, ARRAYS_WITH_SIGMA, ONE_ARRAY = range(4)
 VALUES = {"curve": "intensity", "frame": "data"}
 Item = np.ndarray | Curve | Frame
 
 
 def encode_group(
-    items: list[Any],
+    items: Sequence[Any],
     bound: Bound,
     sigma_bound: Bound,
-    sigma: list[np.ndarray] | None = None,
-    mask: list[np.ndarray] | None = None,
+    sigma: Sequence[np.ndarray] | None = None,
+    mask: Sequence[np.ndarray] | None = None,
     model: PlaneModel | None = None,
 ) -> tuple[bytes, float]:
     """Code arrays (with sigma and mask, if any) or records; return bytes and the largest error in bounds."""
     if items and not isinstance(items[0], np.ndarray):
         return _encode_records(items, bound, sigma_bound, model)
-    out = Writer().byte(ARRAYS)
     # Standard deviations that the decoder needs travel in front of the values.
     with_sigma = bound.kind == "sigma" and sigma is not None
-    out.byte(int(with_sigma))
+    if len(items) == 1 and not with_sigma:
+        data, worst = encode_field(items[0], bound, None, None if mask is None else mask[0], model)
+        return bytes([ONE_ARRAY]) + data, worst
+    out = Writer().byte(ARRAYS_WITH_SIGMA if with_sigma else ARRAYS)
     worst = 0.0
     s: np.ndarray | None
     m: np.ndarray | None
@@ -72,9 +75,11 @@ def decode_group(data: bytes, origin: int, n_items: int, model: PlaneModel | Non
     kind = reader.byte()
     if kind == RECORDS:
         return _decode_records(reader, n_items, model)
-    if kind != ARRAYS:
+    if kind == ONE_ARRAY and n_items == 1:
+        return [decode_field(reader.rest(), None, origin + 1, model)]
+    if kind not in (ARRAYS, ARRAYS_WITH_SIGMA):
         raise reader.fail(f"group kind {kind} is unknown to this version")
-    with_sigma = reader.byte()
+    with_sigma = kind == ARRAYS_WITH_SIGMA
     items: list[Any] = [None] * n_items
     for members in _read_classes(reader, n_items):
         sigma = _read_field(reader, None, model) if with_sigma else None
@@ -84,7 +89,7 @@ def decode_group(data: bytes, origin: int, n_items: int, model: PlaneModel | Non
 
 
 def _encode_records(
-    records: list[Any], bound: Bound, sigma_bound: Bound, model: PlaneModel | None
+    records: Sequence[Any], bound: Bound, sigma_bound: Bound, model: PlaneModel | None
 ) -> tuple[bytes, float]:
     parts = [record.to_parts() for record in records]
     out = Writer().byte(RECORDS)

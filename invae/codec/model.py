@@ -24,7 +24,7 @@ __all__ = ["CodecModel", "default_model", "find_model"]
 
 MAGIC = b"INVM\1"
 MOST_BYTES = 25_000
-REFERENCE = 8  # bytes of the SHA-256 that stand for a model in an archive
+REFERENCE = 4  # bytes of the SHA-256 that stand for a model in an archive
 RATES = np.array([8, 2, 255, 3], dtype=np.int64)  # mixers, last mixer, count limit, LMS step
 LARGEST = 1 << 48
 FEWEST_COLUMNS = 8

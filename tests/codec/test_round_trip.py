@@ -177,3 +177,15 @@ def test_ten_million_random_values_never_break_their_bound():
         bound = Bound(str(rng.choice(["abs", "log", "rel"])), float(np.exp(rng.uniform(-12, -0.5))))
         assert bound.check(x, decompress(compress(x, bound))).all()
         total += x.size
+
+
+def test_large_stacks_are_read_and_coded_in_blocks(rng, tmp_path):
+    import h5py
+
+    stack = np.cumsum(rng.normal(size=(900, 1300)), axis=1).astype(np.float32)
+    blob = compress(stack, "abs:1", jobs=2)
+    assert np.abs(decompress(blob) - stack).max() <= 1
+    with h5py.File(tmp_path / "stack.h5", "w") as file:
+        assert compress(file.create_dataset("data", data=stack), "abs:1") == blob
+        small = file.create_dataset("small", data=stack[:2])
+        assert np.array_equal(decompress(compress(small)), stack[:2])
