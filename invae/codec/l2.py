@@ -7,32 +7,41 @@ finds them, `invae.codec.l2_entropy` writes them). The dictionary is 8-bit, so t
 multiplies each row by one scale: decoded values do not depend on BLAS or batch. Rows that are constant, not
 finite, or whose bound cannot be met are stored exactly.
 
+>>> rows = np.sin(np.outer(np.linspace(1, 3, 50), np.linspace(0, 6, 32)))
+>>> model = analytic_model(32)
+>>> decoded = decode_l2(encode_l2(rows, 0.02, model), model)
+>>> size = np.linalg.norm(rows - rows.mean(axis=1, keepdims=True), axis=1)
+>>> bool((np.linalg.norm(decoded - rows, axis=1) <= 0.02 * size).all())
+True
+
 This is no pointwise bound: single values may be far off where a row is large elsewhere. For curves that span
 decades code log10 of the intensity.
 """
 
 from __future__ import annotations
 
-import hashlib
 import math
 import zlib
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
-from invae.autoencoders.sparse_dictionary import update_atoms
-from invae.codec.entropy import decode_plane, encode_plane
-from invae.codec.l2_bases import CURVE_ATOMS, analytic_atoms, default_usage
 from invae.codec.l2_entropy import decode_codes, encode_codes
-from invae.codec.l2_search import search_codes
+from invae.codec.l2_model import (
+    SCALE_BITS,
+    STEPS,
+    L2Model,
+    analytic_model,
+    checked,
+    pca_model,
+    search,
+    train_l2,
+)
 from invae.codec.varint import Reader, Writer
-from invae.errors import FormatError, InputError, ModelError
+from invae.errors import InputError, ModelError
 
-__all__ = ["L2Model", "analytic_model", "decode_l2", "encode_l2", "pca_model", "train_l2"]
+__all__ = ["L2Model", "analytic_model", "decode_l2", "encode_l2", "pca_model", "sparse_codes", "train_l2"]
 
-MAGIC, MODEL_MAGIC = b"IL2\x01", b"IL2M\x01"
+MAGIC = b"IL2\x01"
 EIGHTHS = (  # 2^(k/8), written out so that no machine's libm decides
     1.0,
     1.0905077326652577,
@@ -43,182 +52,8 @@ EIGHTHS = (  # 2^(k/8), written out so that no machine's libm decides
     1.681792830507429,
     1.8340080864093424,
 )
-STEPS = (1.3, 0.9, 0.63, 0.44, 0.31, 0.22, 0.15)  # in units of the error budget of a row
-SCALE_BITS = 20
 MOST_VALUES = 1 << 31
-MOST_LENGTH, MOST_ATOMS = 1 << 14, 1 << 15
 LARGEST, SMALLEST = 1e140, 1e-140  # squares beyond these are not numbers any more
-
-
-@dataclass(frozen=True, eq=False)
-class L2Model:
-    """A quantised dictionary and how often its atoms are used.
-
-    Parameters
-    ----------
-    atoms : ndarray of shape (n, l), int8
-    scales : ndarray of shape (l,), int64
-        Atom j is ``atoms[:, j] * scales[j] / 2^20``, of norm close to 1.
-    usage : ndarray of shape (l,), int64
-        Probability of use in 1/65536, between 1 and 65535.
-    analytic : tuple of str
-        Names of the atoms that are not stored (`invae.codec.l2_bases`); they come last.
-    """
-
-    atoms: np.ndarray
-    scales: np.ndarray
-    usage: np.ndarray
-    analytic: tuple[str, ...] = ()
-
-    @classmethod
-    def from_dictionary(cls, D: np.ndarray, usage: np.ndarray, analytic: tuple[str, ...] = ()) -> L2Model:
-        """Quantise unit-norm atoms (n, l), analytic ones included, to 8 bits; ``usage`` (l,) in [0, 1]."""
-        atoms, scales = _quantised(np.asarray(D, np.float64))
-        steps = np.clip(np.rint(np.asarray(usage) * 65536), 24, 65000).astype(np.int64)
-        return cls(atoms, scales, steps, tuple(analytic))
-
-    @cached_property
-    def dictionary(self) -> np.ndarray:
-        """Atoms as decoded, (n, l) float64."""
-        return self.atoms * (self.scales / 2.0**SCALE_BITS)
-
-    @cached_property
-    def gram(self) -> np.ndarray:
-        """Gram matrix of the dictionary, (l, l)."""
-        return self.dictionary.T @ self.dictionary
-
-    @cached_property
-    def identity(self) -> bytes:
-        """First 8 bytes of the SHA-256 of all that decoding uses."""
-        arrays = (self.atoms.astype(np.int8), self.scales.astype("<i8"), self.usage.astype("<i8"))
-        return hashlib.sha256(b"".join(a.tobytes() for a in arrays)).digest()[:8]
-
-    @property
-    def atom_bits(self) -> np.ndarray:
-        """Estimated bits that naming an atom takes."""
-        return np.maximum(np.log2(65536.0 / self.usage), 0.7)
-
-    def to_bytes(self) -> bytes:
-        """The model as it is stored: its size counts in every rate that includes the model."""
-        n, l = self.atoms.shape
-        stored = l - analytic_atoms(n, self.analytic).shape[1]
-        writer = Writer()
-        writer.raw(MODEL_MAGIC).number(n).number(stored).block(" ".join(self.analytic).encode())
-        plane = self.atoms[:, :stored].T.astype(np.int64)
-        plane[:, 1:] -= plane[:, :-1].copy()
-        writer.block(encode_plane(plane))
-        rest = self.scales[:stored].astype("<u4").tobytes() + self.usage.astype("<u2").tobytes()
-        writer.block(zlib.compress(rest, 9)).raw(self.identity)
-        data = bytes(writer.data)
-        return data + zlib.crc32(data).to_bytes(4, "little")
-
-    @classmethod
-    def from_bytes(cls, data: bytes) -> L2Model:
-        """Rebuild a stored model.
-
-        Raises
-        ------
-        FormatError
-            Damaged, or not a model.
-        """
-        reader = Reader(_checked(data, MODEL_MAGIC, "an L2 model"))
-        reader.raw(len(MODEL_MAGIC))
-        n, stored = reader.number(), reader.number()
-        if not 0 < n <= MOST_LENGTH or stored > MOST_ATOMS:
-            raise reader.fail(f"a dictionary of {stored} atoms of length {n} is not possible")
-        names = tuple(reader.block().decode("ascii", "replace").split())
-        atoms, scales = _quantised(analytic_atoms(n, names))
-        plane = np.cumsum(decode_plane(reader.block(), stored, n), axis=1)
-        try:
-            rest = zlib.decompress(reader.block())
-        except zlib.error as error:
-            raise reader.fail(f"scales cannot be unpacked ({error})") from error
-        l = stored + atoms.shape[1]
-        if len(rest) != 4 * stored + 2 * l or np.abs(plane).max(initial=0) > 127:
-            raise reader.fail("the dictionary is not whole")
-        own = np.frombuffer(rest[: 4 * stored], "<u4").astype(np.int64)
-        model = cls(
-            np.hstack([plane.T.astype(np.int8), atoms]),
-            np.append(own, scales),
-            np.frombuffer(rest[4 * stored :], "<u2").astype(np.int64),
-            names,
-        )
-        if reader.raw(8) != model.identity:
-            raise reader.fail("the atoms rebuilt here differ from those of the machine that wrote the model")
-        return model
-
-
-def analytic_model(n: int, analytic: tuple[str, ...] = CURVE_ATOMS) -> L2Model:
-    """The model that needs no training and no bytes: analytic atoms, rows of any length n >= 1.
-
-    Examples
-    --------
-    >>> rows = np.sin(np.outer(np.linspace(1, 3, 50), np.linspace(0, 6, 32)))
-    >>> model = analytic_model(32)
-    >>> decoded = decode_l2(encode_l2(rows, 0.02, model), model)
-    >>> size = np.linalg.norm(rows - rows.mean(axis=1, keepdims=True), axis=1)
-    >>> bool((np.linalg.norm(decoded - rows, axis=1) <= 0.02 * size).all())
-    True
-    """
-    if not 1 <= n <= MOST_LENGTH:
-        raise InputError(
-            f"rows of length {n} cannot be coded in one piece; cut them to at most {MOST_LENGTH}"
-        )
-    return L2Model.from_dictionary(analytic_atoms(n, analytic), default_usage(n, analytic), analytic)
-
-
-def train_l2(
-    rows: np.ndarray,
-    n_learned: int = 0,
-    tolerance: float = 0.02,
-    analytic: tuple[str, ...] = CURVE_ATOMS,
-    n_passes: int = 3,
-    progress: Callable[[int, int], None] | None = None,
-) -> L2Model:
-    """Fit a model to rows like these: how often atoms are used, and learned atoms beside the analytic ones.
-
-    Learned atoms start as principal directions. In every pass the rows are coded as the coder would code
-    them, and the learned atoms are fitted to those integer codes: a sparse autoencoder with unit-norm atoms
-    whose encoder is the coder itself.
-
-    Parameters
-    ----------
-    rows : ndarray of shape (N, n)
-        Finite; each counts alike, whatever its size.
-    n_learned : int
-        Atoms to learn, at most n.
-    tolerance : float
-        Relative L2 error that the model is tuned for; it serves any other.
-    analytic : tuple of str
-        See `invae.codec.l2_bases`.
-    n_passes : int
-    progress : callable(done, total), optional
-    """
-    unit = _unit_rows(rows)
-    n = unit.shape[1]
-    n_learned = min(n_learned, n)
-    D = np.hstack([_principal(unit)[:, :n_learned], analytic_atoms(n, analytic)])
-    if D.shape[1] < n:
-        raise InputError(f"{D.shape[1]} atoms cannot span rows of length {n}: learn or add more")
-    usage = np.append(np.full(n_learned, 0.1), default_usage(n, analytic))
-    for done in range(n_passes):
-        codes, Z = _codes_and_values(unit, tolerance, L2Model.from_dictionary(D, usage))
-        usage = (codes != 0).mean(axis=0)
-        if done < n_passes - 1 and n_learned:
-            update_atoms(D, Z.T @ Z, unit.T @ Z, n_passes=2, free=np.arange(D.shape[1]) < n_learned)
-            order = np.argsort(-usage[:n_learned], kind="stable")
-            D[:, :n_learned], usage[:n_learned] = D[:, order], usage[order]
-        if progress is not None:
-            progress(done + 1, n_passes)
-    return L2Model.from_dictionary(D, usage, analytic)
-
-
-def pca_model(rows: np.ndarray, tolerance: float = 0.02) -> L2Model:
-    """The rival: all principal directions in place of the dictionary, everything else the same."""
-    unit = _unit_rows(rows)
-    D = _principal(unit)
-    codes, _ = _codes_and_values(unit, tolerance, L2Model.from_dictionary(D, np.full(D.shape[1], 0.25)))
-    return L2Model.from_dictionary(D, (codes != 0).mean(axis=0))
 
 
 def encode_l2(rows: np.ndarray, tolerance: float, model: L2Model, budgets: np.ndarray | None = None) -> bytes:
@@ -257,6 +92,11 @@ def encode_l2(rows: np.ndarray, tolerance: float, model: L2Model, budgets: np.nd
     return data + zlib.crc32(data).to_bytes(4, "little")
 
 
+def sparse_codes(rows: np.ndarray, tolerance: float, model: L2Model) -> np.ndarray:
+    """The integer codes (N, l) that `encode_l2` would write: to count nonzeros, and to look at them."""
+    return _encode_rows(np.asarray(rows, np.float64), tolerance, model, None)[1]
+
+
 def decode_l2(data: bytes, model: L2Model) -> np.ndarray:
     """Rows (N, n), float64.
 
@@ -267,7 +107,7 @@ def decode_l2(data: bytes, model: L2Model) -> np.ndarray:
     ModelError
         Coded with another model.
     """
-    reader = Reader(_checked(data, MAGIC, "L2 data"))
+    reader = Reader(checked(data, MAGIC, "L2 data"))
     reader.raw(len(MAGIC))
     if reader.raw(8) != model.identity:
         raise ModelError("these data were coded with another dictionary: load the model they were coded with")
@@ -291,38 +131,6 @@ def decode_l2(data: bytes, model: L2Model) -> np.ndarray:
             raise reader.fail("an exact row lies beyond the last row")
         rows[exact] = stored
     return rows
-
-
-def _principal(unit: np.ndarray) -> np.ndarray:
-    """Principal directions (n, n) of rows about 0, strongest first."""
-    return np.linalg.eigh(unit.T @ unit)[1][:, ::-1]
-
-
-def _codes_and_values(unit: np.ndarray, tolerance: float, model: L2Model) -> tuple[np.ndarray, np.ndarray]:
-    """Integer codes of unit rows, and the values they stand for; rows that cannot be coded get zeros."""
-    codes, choices = _search(unit / tolerance, model)
-    steps = np.where(choices >= 0, np.array(STEPS)[choices], 0.0) * tolerance
-    return codes, codes * steps[:, None]
-
-
-def _quantised(D: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """int8 atoms and their integer scales."""
-    largest = np.maximum(np.abs(D).max(axis=0, initial=0.0), 1e-12)
-    scales = np.maximum(np.rint(largest / 127 * 2**SCALE_BITS), 1).astype(np.int64)
-    return np.rint(D / largest * 127).astype(np.int8), scales
-
-
-def _unit_rows(rows: np.ndarray) -> np.ndarray:
-    """Rows less their means, at unit norm; constant ones are left out."""
-    rows = np.asarray(rows, np.float64)
-    if rows.ndim != 2 or not rows.size or not np.isfinite(rows).all():
-        raise InputError(f"training rows must be finite and of shape (N, n); got shape {rows.shape}")
-    centred = rows - rows.mean(axis=1, keepdims=True)
-    size = np.linalg.norm(centred, axis=1)
-    kept = size > 1e-12 * max(float(np.abs(rows).max()), 1e-300)
-    if not kept.any():
-        raise InputError("every row is constant: there is nothing to learn")
-    return centred[kept] / size[kept, None]
 
 
 def _encode_rows(rows, tolerance, model, budgets) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -349,7 +157,7 @@ def _encode_rows(rows, tolerance, model, budgets) -> tuple[np.ndarray, np.ndarra
         side[todo, 0] = k
         side[todo, 1] = np.rint(mean[todo] / unit * _mean_divisor(n))
         target = (rows[todo] - (side[todo, 1] * (unit / _mean_divisor(n)))[:, None]) / unit[:, None]
-        codes[todo], choices = _search(target, model)
+        codes[todo], choices = search(target, model)
         side[todo, 2] = np.maximum(choices, 0)
         decoded = _synthesise(side[todo], codes[todo], model)
         good = (choices >= 0) & (np.linalg.norm(decoded - rows[todo], axis=1) <= budget[todo])
@@ -360,23 +168,6 @@ def _encode_rows(rows, tolerance, model, budgets) -> tuple[np.ndarray, np.ndarra
     for place in exact:  # cheap side values: those of the row before
         side[place] = side[place - 1] if place else 0
     return side, codes, exact
-
-
-def _search(target: np.ndarray, model: L2Model) -> tuple[np.ndarray, np.ndarray]:
-    codes = np.zeros((len(target), model.atoms.shape[1]), np.int64)
-    choices = np.full(len(target), -1, np.int64)
-    energies = np.einsum("ij,ij->i", target, target)
-    search_codes(
-        model.gram,
-        target @ model.dictionary,
-        energies,
-        np.array(STEPS),
-        model.atom_bits,
-        codes,
-        choices,
-        4 * target.shape[1],
-    )
-    return codes, choices
 
 
 def _synthesise(side: np.ndarray, codes: np.ndarray, model: L2Model) -> np.ndarray:
@@ -397,11 +188,3 @@ def _scale(k: np.ndarray) -> np.ndarray:
 def _mean_divisor(n: int) -> float:
     """Steps of the mean in a scale: their rounding takes about a fiftieth of the squared budget."""
     return 2.0 ** (math.ceil(math.log2(math.sqrt(n))) + 1)
-
-
-def _checked(data: bytes, magic: bytes, what: str) -> bytes:
-    if data[: len(magic)] != magic:
-        raise FormatError(f"byte 0: not {what}")
-    if len(data) < len(magic) + 4 or zlib.crc32(data[:-4]) != int.from_bytes(data[-4:], "little"):
-        raise FormatError(f"{what} of {len(data)} bytes is damaged: its checksum does not match")
-    return data[:-4]
