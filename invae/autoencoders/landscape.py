@@ -20,9 +20,8 @@ References
 ----------
 [1] Kunin, Bloom, Goeva, Seed (2019), Loss landscapes of regularized linear autoencoders.
 [2] Petrevski, Regularized linear autoencoders and topology of loss landscapes. Deviations: U_I is (m, l), and
-the
-    index there, with (k - l) (m - l), holds for s = 0 only; at s > 0 directions below the threshold do not
-    descend.
+    the index there, with (k - l) (m - l), holds for s = 0 only; at s > 0 directions below the threshold do
+    not descend.
 """
 
 from __future__ import annotations

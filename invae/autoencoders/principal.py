@@ -11,8 +11,8 @@ References
 ----------
 [1] Plaut (2018), From principal subspaces to principal components with linear autoencoders.
 [2] Aswani (2024), Discussing PCA and linear autoencoders. Deviations: signals are centred, as the biases of
-the
-    autoencoder imply; from W2 = U S Q^T follows U^T = S^-1 Q^T W1, where the source takes ``inv(u2) @ w2``.
+    the autoencoder imply; from W2 = U S Q^T follows U^T = S^-1 Q^T W1, where the source takes ``inv(u2) @
+    w2``.
 """
 
 from __future__ import annotations

@@ -13,8 +13,7 @@ rationals decides.
 References
 ----------
 [1] Maxcici (2022), AutoEncoders for Step Functions. Deviations: of the full-rank condition conjectured there
-only
-    the "only if" part holds; the solution set is `rescale`'s fibre, with invariants W3 W2 and W3 b2.
+    only the "only if" part holds; the solution set is `rescale`'s fibre, with invariants W3 W2 and W3 b2.
 [2] Schoenberg and Whitney (1953), On Polya frequency functions III.
 """
 

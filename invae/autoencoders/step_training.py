@@ -4,11 +4,11 @@ All start from the thresholds t of hidden units relu(t - z) and minimise the mea
 and signals x_i, i = 1 .. N:
 
 * `train_rmsprop`: gradient steps on (w, b, W3, c) by RMSProp, as the source. It crawls wherever the hidden
-layer is
-  singular, and random thresholds almost always are (`unisolvence_probability`).
+  layer is close to singular: random thresholds almost always start there (`unisolvence_probability`), and
+  even runs from good thresholds end there.
 * `variable_projection`: (W3, c) solved for at every step, quasi-Newton on t alone.
 * `interlaced_decoder`: thresholds between the codes and *one* linear solve. Exact, in well under a
-millisecond.
+  millisecond.
 
 References
 ----------

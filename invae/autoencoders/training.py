@@ -6,7 +6,7 @@ docs/training-or-closed-form.md). Train to look at the landscape, or where the l
 model.
 
 * `train` descends the expected loss J of a `Landscape` itself: a full batch of any size at the cost of its
-covariance.
+  covariance.
 * `train_minibatch` sees samples, from an array or from a stream, and can train biases.
 * `train_sparse_gaussian` descends the sparse autoencoder's expected loss for Gaussian signals.
 
@@ -27,6 +27,7 @@ import torch
 from invae.autoencoders import penalties
 from invae.autoencoders.landscape import Landscape, balance, transpose_gap
 from invae.errors import InputError
+from invae.linalg.samples import as_float
 
 __all__ = ["OPTIMISERS", "Trained", "Trajectory", "train", "train_minibatch", "train_sparse_gaussian"]
 
@@ -104,7 +105,7 @@ def train(
     W1, W2 = initial if initial is not None else landscape.random_weights(rng)
     parameters = [torch.tensor(W, dtype=torch.float64, requires_grad=True) for W in (W1, W2)]
     stepper = _optimiser(optimizer, parameters, learning_rate)
-    gamma, s = torch.from_numpy(landscape.covariance), torch.from_numpy(np.asarray(landscape.decay))
+    gamma, s = torch.tensor(landscape.covariance), torch.tensor(landscape.decay)
     power = float(np.trace(landscape.covariance))
 
     def closure() -> torch.Tensor:
@@ -163,19 +164,21 @@ def train_minibatch(
     record_every : int
         Epochs between two records.
     """
+    if n_epochs < 1:
+        raise InputError(f"n_epochs={n_epochs} must be at least 1")
     rng = np.random.default_rng(rng)
     stream = signals if callable(signals) else _shuffled(np.asarray(signals), batch_size, rng)
     recorder, model = _Recorder(landscape), None
     for epoch in range(1, n_epochs + 1):
         total, count = 0.0, 0
         rate = 0.5 * (1 + math.cos(math.pi * (epoch - 1) / n_epochs)) if anneal else 1.0
-        for batch in stream(epoch):
+        for batch in map(as_float, stream(epoch)):
             if model is None:
                 model = _Affine(batch, n_components, affine, (product, decay), rng)
                 stepper = _optimiser(optimizer, model.parameters, learning_rate)
                 full_rate = stepper.param_groups[0]["lr"]
             stepper.param_groups[0]["lr"] = rate * full_rate
-            x = torch.from_numpy(np.ascontiguousarray(batch))
+            x = torch.tensor(batch)
             total += stepper.step(partial(model.backward, x, stepper)).item() * len(x)
             count += len(x)
         if model is None or count == 0:
@@ -237,7 +240,7 @@ class _Affine:
         m = batch.shape[1]
         if not 1 <= k <= m:
             raise InputError(f"n_components={k} is not in 1..m={m}")
-        dtype = torch.from_numpy(batch[:0]).dtype
+        dtype = torch.tensor(batch[:0]).dtype
         arrays = [rng.standard_normal(shape) / np.sqrt(m) for shape in ((k, m), (m, k))]
         arrays += [np.zeros(k), np.zeros(m)] if affine else []
         self.parameters = [torch.tensor(array, dtype=dtype, requires_grad=True) for array in arrays]
@@ -300,8 +303,6 @@ def _shuffled(
         raise InputError(f"signals have shape {signals.shape}, expected (N, m) with one sample per row")
     if batch_size < 1:
         raise InputError(f"batch_size={batch_size} must be at least 1")
-    if signals.dtype not in (np.float32, np.float64):
-        signals = signals.astype(np.float64)
 
     def stream(epoch: int) -> Iterable[np.ndarray]:
         order = rng.permutation(len(signals))

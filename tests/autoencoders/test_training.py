@@ -124,6 +124,16 @@ def test_a_stream_of_batches_is_trained_like_the_array_in_that_order(rng):
     assert Landscape(X.T @ X / 640, 2).loss(run.encoder, run.decoder) == pytest.approx(best.risk_, rel=1e-2)
 
 
+def test_integers_and_arrays_that_cannot_be_written_to_are_trained_on(rng):
+    X = rng.integers(0, 9, (32, 4))
+    X.flags.writeable = False
+    assert np.isfinite(train_minibatch(X, 2, n_epochs=1, rng=0).encoder).all()
+    assert np.isfinite(train_minibatch(lambda epoch: [X], 2, n_epochs=1, rng=0).encoder).all()
+    gamma = np.diag(VARIANCES)
+    gamma.flags.writeable = False
+    assert train(Landscape(gamma, 2), "adam", 2, rng=0).trajectory.loss.size
+
+
 def test_a_generator_that_is_used_up_is_named(rng):
     once = iter([samples(rng)])
     with pytest.raises(InputError, match="epoch 2 yielded no batch"):
@@ -159,6 +169,7 @@ def test_the_product_penalty_is_the_mean_cost_of_white_noise(rng):
         (lambda J: train_minibatch(np.ones(3), 1), "expected"),
         (lambda J: train_minibatch(np.ones((4, 3)), 9), "n_components=9"),
         (lambda J: train_minibatch(np.ones((4, 3)), 1, batch_size=0), "batch_size"),
+        (lambda J: train_minibatch(np.ones((4, 3)), 1, n_epochs=0), "n_epochs"),
     ],
 )
 def test_wrong_input_is_named(rng, call, message):
