@@ -86,6 +86,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return INTERRUPTED
     except BrokenPipeError:
         return 0
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        say(f"invae: {where}{error.strerror or error}")
+        return 1
     finally:
         heard.close()
         logger.removeHandler(handler)

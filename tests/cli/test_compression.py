@@ -145,6 +145,19 @@ def test_info_speaks_of_every_kind_of_file(curve_file, tmp_path, run):
     assert status == 1 and found[0]["records"][0]["shape"] == [102] and found[1]["kind"] == "error"
 
 
+def test_a_full_disk_is_one_sentence(curve_file, run, monkeypatch):
+    import errno
+
+    import typer
+
+    def full(*_, err=False, **__):
+        if not err:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(typer, "echo", full)
+    assert run("info", curve_file)[0] == 1
+
+
 def test_of_many_warnings_only_the_first_few_are_shown(tmp_path, run):
     for i in range(6):
         (tmp_path / f"c{i}.dat").write_text("0.1 5.0\n0.2 4.0\n0.3 2.0\n0.4 1.0\n")
