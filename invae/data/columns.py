@@ -72,6 +72,7 @@ _UNIT = re.compile(
     r"(?:1\s*/\s*(?:a|å|Å|ang|angstroms?|nm|mm|cm|m)|(?:a|å|Å|angstroms?|nm|mm|cm|m)\s*\^?\{?(?:-1|⁻¹)\}?|a\.u\.|counts)",
     re.IGNORECASE,
 )
+_NO_UNIT = {"", "-", "none", "arb.", "arb.units", "arbitrary", "au"}
 _OTHER_RESULTS = (
     (re.compile(r"\AFORMATVERSION:"), "pixel list of a two-dimensional detector"),
     (re.compile(r"G N O M"), "output of GNOM, an indirect transform with several tables"),
@@ -163,9 +164,9 @@ def _labels(table: Table) -> tuple[list[str] | None, dict[int, str]]:
             if re.search(r"Dro:.*RGT:.*Chi", line):
                 return ["q", "I", "err", "fit"][:width], {}
             continue
-        below = [_UNIT.fullmatch(piece) for piece in pieces]
-        if all(below):
-            units = dict(enumerate(pieces))
+        bare = [piece.strip("()[]{}") for piece in pieces]
+        if _UNIT.fullmatch(bare[0]) and all(_UNIT.fullmatch(unit) or unit in _NO_UNIT for unit in bare):
+            units = {i: unit for i, unit in enumerate(bare) if unit not in ("", "-")}
             continue
         for i, piece in enumerate(pieces):
             stated = re.search(r"[(\[]\s*([^()\[\]]+?)\s*[)\]]\s*$", piece)

@@ -12,7 +12,16 @@ import numpy as np
 
 from invae.errors import FileError, FormatError, InvaeError
 
-__all__ = ["attribute", "attributes", "open_hdf5", "read_dataset", "scalar_or_list", "unit_of", "words"]
+__all__ = [
+    "attribute",
+    "attributes",
+    "check_sources",
+    "open_hdf5",
+    "read_dataset",
+    "scalar_or_list",
+    "unit_of",
+    "words",
+]
 
 
 @contextmanager
@@ -52,10 +61,29 @@ def read_dataset(dataset: Any, file: str, index: Any = ()) -> np.ndarray:
     """
     if dataset.dtype.kind not in "biuf" or dataset.shape is None:
         raise FormatError(f"{file}:{dataset.name} has dtype {dataset.dtype}; expected real numbers")
+    check_sources(dataset, file)
     try:
         return np.asarray(dataset[index])
     except (OSError, RuntimeError, ValueError, MemoryError) as error:
         raise FormatError(f"{file}:{dataset.name} cannot be decoded: {error}") from error
+
+
+def check_sources(dataset: Any, file: str) -> None:
+    """Refuse a virtual data set whose files are absent: HDF5 would give fill values for their part.
+
+    Raises
+    ------
+    FormatError
+        A file that the data set is made of is missing.
+    """
+    if not dataset.is_virtual:
+        return
+    folder = Path(dataset.file.filename).parent
+    for source in dataset.virtual_sources():
+        name = source.file_name
+        # A printf-style name stands for a series of files, of which there may be any number.
+        if name != "." and "%" not in name and not (folder / name).exists():
+            raise FormatError(f"{file}:{dataset.name} needs the file {name}, which is missing: bring it")
 
 
 def attribute(holder: Any, key: str) -> Any:

@@ -83,7 +83,7 @@ def surroundings(
         for key in group:
             link = group.get(key, getlink=True)
             if not isinstance(link, h5py.HardLink):
-                tree[key] = {"@link": link.path}
+                tree[key] = {"@link": f"{getattr(link, 'filename', '')}:{link.path}".removeprefix(":")}
                 continue
             child = group[key]
             address = h5py.h5o.get_info(child.id).addr

@@ -15,7 +15,15 @@ from typing import Any
 
 import numpy as np
 
-from invae.data.hdf5 import attribute, attributes, open_hdf5, read_dataset, scalar_or_list, unit_of
+from invae.data.hdf5 import (
+    attribute,
+    attributes,
+    check_sources,
+    open_hdf5,
+    read_dataset,
+    scalar_or_list,
+    unit_of,
+)
 from invae.data.hdf5_tree import enclosing_entry, groups_of_class, surroundings
 from invae.data.note import from_note
 from invae.data.records import Frame, Record
@@ -144,6 +152,7 @@ def _is_numeric(item: Any) -> bool:
 
 
 def _values(dataset: Any, path: Path, lazy: bool | None) -> Any:
+    check_sources(dataset, path.name)
     if lazy or (lazy is None and dataset.nbytes > LAZY_BYTES):
         return Hdf5Stack(Path(dataset.file.filename), dataset.name)
     return read_dataset(dataset, path.name)

@@ -100,6 +100,19 @@ def test_unit_of_q_is_kept_as_spelled(tmp_path, label, unit):
     assert curve_of(tmp_path, f"{label} I\n0.1 2\n0.2 3\n").units["q"] == unit
 
 
+@pytest.mark.parametrize(
+    "line", ["1/nm 1/m 1/m", "[1/nm] [1/m] [1/m]", "(1/nm)\t(1/m)\t(1/m)", "# 1/nm  1/m  1/m"]
+)
+def test_line_of_units_below_the_labels(tmp_path, line):
+    curve = curve_of(tmp_path, f"q I dI\n{line}\n0.1 2 0.3\n0.2 3 0.4\n")
+    assert curve.units == {"q": "1/nm", "intensity": "1/m", "sigma": "1/m"}
+
+
+def test_line_of_units_may_leave_some_out(tmp_path):
+    curve = curve_of(tmp_path, "q I dI\n1/nm - -\n0.1 2 0.3\n0.2 3 0.4\n")
+    assert curve.units == {"q": "1/nm", "intensity": None, "sigma": None}
+
+
 def test_unlabelled_columns_that_cannot_be_errors_are_not_called_so(tmp_path):
     curve = curve_of(tmp_path, "0.1 2 -1\n0.2 3 -1\n")
     assert curve.sigma is None and curve.columns["column_3"].tolist() == [-1, -1]

@@ -266,3 +266,22 @@ def test_hard_link_loops_do_not_trap_the_reader(tmp_path):
         file["entry"].attrs["NX_class"] = "NXentry"
     frame = only(tmp_path / "a.h5")
     assert frame.data.tolist() == [0, 1, 2]
+
+
+def test_virtual_stack_with_a_missing_part_is_refused(tmp_path):
+    for i in (1, 2):
+        with h5py.File(tmp_path / f"part_{i}.h5", "w") as file:
+            file["data"] = np.full((2, 3), i, np.int32)
+    layout = h5py.VirtualLayout((2, 2, 3), np.int32)
+    for i in (1, 2):
+        layout[i - 1] = h5py.VirtualSource(f"part_{i}.h5", "data", (2, 3))
+    with h5py.File(tmp_path / "master.h5", "w") as file:
+        group = file.create_group("entry/data")
+        group.attrs.update({"NX_class": "NXdata", "signal": "data"})
+        group.create_virtual_dataset("data", layout, fillvalue=0)
+    frame = only(tmp_path / "master.h5")
+    assert frame.data[0].max() == 1 and frame.data[1].min() == 2
+    (tmp_path / "part_2.h5").unlink()
+    for lazy in (True, False):
+        with pytest.raises(FormatError, match=r"needs the file part_2\.h5"):
+            read(tmp_path / "master.h5", lazy=lazy)
