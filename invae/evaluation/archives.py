@@ -104,7 +104,8 @@ def evaluate_archive(
     largest = max(row["max error / bound"] for row in rows)
     kept = largest <= 1 and all(row["rest exact"] for row in rows)
     summary = (
-        f"{len(rows)} record{'s' * (len(rows) != 1)} under the bound {bound.text}: the largest error is {largest:.3g} of it. "
+        f"{len(rows)} record{'s' * (len(rows) != 1)} under the bound {bound.text}: "
+        f"the largest error is {largest:.3g} of it. "
         + (
             "Everything else in the records came back bit for bit."
             if kept
