@@ -1,6 +1,7 @@
 # make          set up an environment and run the main job: quick experiments -> report.html
 # make test     set up and run the tests         make lint    ruff and mypy
-# make bench    the benchmarks (minutes)         make clean   remove what these targets made
+# make full     all experiments in full          make bench   held against the targets; JSON and tables
+# make clean    remove what these targets made
 #
 # PYTHON=python3.12   another interpreter (3.11 or later)
 # TORCH_INDEX=URL     a package index that serves the CPU build of torch
@@ -12,7 +13,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt
 
-.PHONY: all report full test test-slow lint bench clean
+.PHONY: all report full test test-slow lint bench bench-reconstruction bench-compression clean
 
 all: report
 
@@ -33,8 +34,13 @@ lint: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: $(READY)
-	$(BIN)/python -m experiments all --html $(REPORT) --json bench.json
+bench: bench-reconstruction bench-compression
+
+bench-reconstruction: $(READY)
+	$(BIN)/python -m experiments reconstruction_targets --json bench-reconstruction.json
+
+bench-compression: $(READY)
+	$(BIN)/python -m experiments sas_compression --json bench-compression.json
 
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info; v >= (3, 11) or sys.exit(f"invae needs Python 3.11 or later, this is {v.major}.{v.minor}: call make PYTHON=python3.11")'
@@ -44,5 +50,5 @@ $(READY): pyproject.toml constraints.txt
 	@touch $(READY)
 
 clean:
-	rm -rf $(VENV) $(REPORT) bench.json build *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	rm -rf $(VENV) $(REPORT) bench-*.json build *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis
 	find invae experiments tests -name __pycache__ -type d -exec rm -rf {} +

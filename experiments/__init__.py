@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-__all__ = ["NAMES"]
+__all__ = ["BENCHMARKS", "NAMES"]
 
 NAMES = (
     "tomography",
@@ -21,3 +21,6 @@ NAMES = (
     "pca_speed",
     "step_functions",
 )
+
+# Run by name only: they hold the project against its targets, and take long in their full configuration.
+BENCHMARKS = ("reconstruction_targets",)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments import NAMES
+from experiments import BENCHMARKS, NAMES
 from experiments.expected import deviations
 from invae.data.files import atomic_path
 from invae.errors import InvaeError
@@ -45,7 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m experiments", description=__doc__)
-    parser.add_argument("name", choices=("all", *NAMES))
+    parser.add_argument("name", choices=("all", *NAMES, *BENCHMARKS))
     parser.add_argument(
         "--quick", action="store_true", help="small configuration: seconds instead of minutes"
     )
