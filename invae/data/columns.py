@@ -20,7 +20,7 @@ import numpy as np
 from invae.data.note import from_note
 from invae.data.records import Curve, Record
 from invae.data.tables import Table, find_table
-from invae.data.text import decode, split_lines
+from invae.data.text import decode, is_number, split_lines
 from invae.errors import FormatError, InvaeWarning
 
 __all__ = ["NOTE_PREFIX", "read_columns", "stated_q_unit"]
@@ -183,7 +183,7 @@ def _pieces(line: str, width: int) -> list[str] | None:
         return parts[:width] if len(parts) >= width and all(parts[:width]) else None
     for cut in (r"\s*[\t;,]\s*", r"\s{2,}", r"\s+"):
         parts = [part for part in re.split(cut, line.strip()) if part]
-        if len(parts) == width and not any(re.fullmatch(r"[-+\d.eE]+", part) for part in parts):
+        if len(parts) == width and not any(is_number(part) for part in parts):
             return parts
     return None
 
