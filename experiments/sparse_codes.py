@@ -18,8 +18,8 @@ import numpy as np
 from invae.codec.l2 import analytic_model, decode_l2, encode_l2, pca_model, sparse_codes, train_l2
 from invae.data.simulate_curves import default_q, simulate_curves
 from invae.data.simulate_frames import simulate_frames
-from invae.evaluation.rates import codecs
 from invae.evaluation.results import Figure, Results, Table
+from invae.evaluation.rivals import codecs
 
 __all__ = ["FULL", "QUICK", "TITLE", "run"]
 

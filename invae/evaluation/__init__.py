@@ -10,11 +10,12 @@ from invae.evaluation.domains import Domain, domain_for
 from invae.evaluation.errors import max_error_over_bound, mean_with_spread, psnr, relative_error, ssim
 from invae.evaluation.guinier import Guinier, fit_guinier
 from invae.evaluation.porod import Invariant, Porod, fit_porod, invariant
-from invae.evaluation.rates import Codec, Measurement, bits_per_value, codecs, measure, ratio, real_bytes
+from invae.evaluation.rates import Codec, Measurement, bits_per_value, measure, ratio, real_bytes
 from invae.evaluation.recovery import ModelFit, fit_model
 from invae.evaluation.residuals import RunTest, lag_correlation, noise_inflation, run_test
 from invae.evaluation.results import Figure, Results, Table, environment, load_results, save_results, to_json
 from invae.evaluation.rings import RadialAverage, RingScores, radial_average, ring_scores
+from invae.evaluation.rivals import codecs
 from invae.evaluation.scattering import compare_physics, error_statistics
 
 __all__ = [

@@ -16,8 +16,9 @@ import numpy as np
 from invae.errors import BoundError, InputError
 from invae.evaluation.domains import Domain, bound_text, domain_for
 from invae.evaluation.errors import mean_with_spread, psnr, relative_error, ssim
-from invae.evaluation.rates import Codec, Measurement, bits_per_value, codecs, ratio
+from invae.evaluation.rates import Codec, Measurement, bits_per_value, ratio
 from invae.evaluation.results import Table
+from invae.evaluation.rivals import codecs
 
 __all__ = ["Comparison", "compare", "compare_codecs"]
 

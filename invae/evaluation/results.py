@@ -11,12 +11,9 @@ import base64
 import json
 import math
 import os
-import platform
-import time
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +21,7 @@ import numpy as np
 
 from invae.data.files import atomic_path
 from invae.errors import FileError, FormatError, InputError
+from invae.evaluation.environment import environment
 
 __all__ = [
     "Figure",
@@ -38,22 +36,6 @@ __all__ = [
 
 FORMAT = "invae-results"
 VERSION = 1
-
-LIBRARIES = (
-    "invae",
-    "numpy",
-    "scipy",
-    "scikit-learn",
-    "scikit-image",
-    "pylops",
-    "torch",
-    "numba",
-    "h5py",
-    "sasdata",
-    "sasmodels",
-    "imagecodecs",
-    "astra-toolbox",
-)
 
 
 @dataclass
@@ -272,19 +254,6 @@ class Results:
             raise FormatError(f"not JSON: {error}") from error
 
 
-def environment() -> dict[str, Any]:
-    """Circumstances of a measurement: library versions, processor, number of usable cores, time (UTC)."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return {
-        "python": platform.python_version(),
-        "system": f"{platform.system()} {platform.machine()}",
-        "cpu": _cpu_name(),
-        "cores": cores,
-        "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "versions": {name: found for name in LIBRARIES if (found := _version(name)) is not None},
-    }
-
-
 def to_json(results: list[Results], indent: int | None = 1) -> str:
     """JSON text of several results, as `save_results` writes it and `load_results` reads it."""
     return json.dumps([item.to_dict() for item in results], indent=indent, allow_nan=False)
@@ -348,20 +317,3 @@ def _decode(value: Any) -> Any:
     if "__float__" in value:
         return float(value["__float__"])
     return {key: _decode(item) for key, item in value.items()}
-
-
-def _version(name: str) -> str | None:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return None
-
-
-def _cpu_name() -> str:
-    try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()

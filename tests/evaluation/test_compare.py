@@ -3,7 +3,7 @@ import pytest
 
 from invae.errors import InputError
 from invae.evaluation.compare import compare, compare_codecs
-from invae.evaluation.rates import codecs
+from invae.evaluation.rivals import codecs
 
 
 class Shrink:

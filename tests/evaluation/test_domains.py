@@ -4,7 +4,7 @@ import pytest
 from invae.codec.bounds import Bound
 from invae.errors import BoundError, InputError
 from invae.evaluation.domains import domain_for
-from invae.evaluation.rates import codecs
+from invae.evaluation.rivals import codecs
 
 GRID = codecs()["grid + best lossless"]
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from invae.errors import BoundError, InputError
-from invae.evaluation.rates import Codec, bits_per_value, codecs, measure, ratio, real_bytes
+from invae.evaluation.rates import Codec, bits_per_value, measure, ratio, real_bytes
+from invae.evaluation.rivals import codecs
 
 needs_imagecodecs = pytest.mark.skipif(
     not importlib.util.find_spec("imagecodecs"), reason="imagecodecs is absent"
