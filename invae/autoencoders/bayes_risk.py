@@ -90,7 +90,8 @@ class BayesRiskReconstructor(UncertaintyMixin, TransformerMixin, BaseEstimator):
         Known distribution of the signals; then ``fit()`` needs no data.
     shrinkage : {"auto", None, "ledoit-wolf", "ppca", "kernel"}, default "auto"
         How the sample covariance is completed; see `GaussianPrior.from_samples`. "auto" takes the kernel
-        when there are fewer samples than unknowns and an operator, else None.
+        when there are fewer samples than unknowns (images: than four times that), else None; measured pairs
+        alone have none.
     augment : {None, "flips", "d4"}
         Symmetry of the signals' distribution, used to multiply the samples.
     door : {"auto", "samples", "measurements", "unknowns", "prior"}, default "auto"

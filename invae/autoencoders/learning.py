@@ -25,6 +25,8 @@ __all__ = ["Learnt", "Settings", "learn_pairs", "learn_prior", "learn_signals", 
 
 logger = logging.getLogger(__name__)
 
+ENOUGH_PAIRS = 5  # times the measurements
+LARGEST_PRIOR = 2**26  # entries of samples that a shrunk prior carries along although they outnumber n
 FEWEST = 8  # samples for kernel shrinkage
 MOST_HELD = 1000
 RESERVOIR = 256
@@ -96,10 +98,7 @@ def learn_prior(prior: GaussianPrior, settings: Settings) -> Learnt:
 
 def learn_signals(X: np.ndarray, shape: tuple[int, ...], settings: Settings) -> Learnt:
     """From signals (N, n) that the operator measures."""
-    shrinkage = settings.shrinkage
-    if shrinkage == "auto":
-        enough = len(X) >= X.shape[1] or len(X) < FEWEST or settings.door == "samples"
-        shrinkage = None if enough else "kernel"
+    shrinkage = _automatic(X, shape, settings) if settings.shrinkage == "auto" else settings.shrinkage
     some = X[np.sort(settings.rng.permutation(len(X))[:RESERVOIR])]
     examples = some, apply_rows(settings.operator, some)
     if shrinkage is not None:
@@ -126,13 +125,13 @@ def learn_pairs(X: np.ndarray, Y: np.ndarray, shape: tuple[int, ...], settings: 
     """From measured pairs. A given operator then carries the prior, and its residuals on the pairs the
     model error.
 
-    With at least 3 m pairs, or without an operator, the paired moments C_xy, C_yy speak for themselves. With
+    With at least 5 m pairs, or without an operator, the paired moments C_xy, C_yy speak for themselves. With
     fewer, y = F x + d is modelled: Gamma from the signals (shrunk), and the residuals d = y - F x give
     their mean and, as probabilistic PCA, their covariance, which joins that of the noise in the whitening.
     """
     mean, rms = Y.mean(axis=0, dtype=np.float64), _rms(Y)
     noise = noise_variance(settings.noise, mean, rms)
-    if settings.operator is None or len(Y) >= 3 * Y.shape[1]:
+    if settings.operator is None or len(Y) >= ENOUGH_PAIRS * Y.shape[1]:
         if settings.augment is not None:
             raise InputError(
                 "augment needs measurements that an operator makes; measured pairs have no mirror"
@@ -187,6 +186,14 @@ def learn_stream(batches: Iterable[tuple[np.ndarray, np.ndarray]], settings: Set
         examples = _examples(X, Y, settings.rng)
         moments.update(X, Y)
     return Learnt(from_moments(moments, whitening), whitening, mean, rms, examples, rank, curve)
+
+
+def _automatic(X: np.ndarray, shape: tuple[int, ...], settings: Settings) -> str | None:
+    """The kernel where samples are fewer than unknowns, and for images up to four times as many: it
+    still gains."""
+    N, n = X.shape
+    few = N < n or (len(shape) > 1 and N < 4 * n and N * n <= LARGEST_PRIOR)
+    return "kernel" if few and N >= FEWEST and settings.door != "samples" else None
 
 
 def _learn_shrunk(

@@ -33,7 +33,7 @@ LENGTHS = (1 / 64, 1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2)
 SMOOTHNESS = (0.5, 1.5)
 RHO = (0.0, 0.01, 0.03, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 1.0)
 MODES = 600
-MOST = 2**25  # entries of the samples that are looked at
+MOST = 2**24  # entries of the samples that are looked at
 PIXELS = 2048
 
 
@@ -57,6 +57,8 @@ def probabilistic_pca(train: np.ndarray, held: np.ndarray) -> int:
     _, s, Vt = thin_svd(train / math.sqrt(N))
     power, seen = s**2, np.mean((held @ Vt.T) ** 2, axis=0)
     most = min(len(power), n - 1)
+    if most <= 0:
+        return 0
     k = np.arange(most)
     rest = (power.sum() - np.concatenate([[0.0], np.cumsum(power)])[:most]) / (n - k)
     outside = np.mean(np.sum(held**2, axis=1)) - np.concatenate([[0.0], np.cumsum(seen)])[:most]
@@ -113,7 +115,7 @@ def choose_kernel(
     """
     n = train.shape[1]
     N = len(train)
-    train = train[: max(100, MOST // n)]
+    train = train[: min(1500, max(250, MOST // n))]
     size = max(shape)
     modes = CosineModes(shape, min(MODES, n), train.dtype.type)
     deviation = np.sqrt(np.mean(np.square(train, dtype=np.float64), axis=0))

@@ -112,7 +112,7 @@ def test_any_matrix_is_an_operator(prior, rng, wrap):
 
 def test_augmentation_learns_the_symmetric_covariance(rng):
     X = rng.standard_normal((40, 4, 4))
-    a = BayesRiskReconstructor(noise=0.1, augment="d4", rank="full").fit(X)
+    a = BayesRiskReconstructor(noise=0.1, augment="d4", shrinkage=None, rank="full").fit(X)
     b = BayesRiskReconstructor(
         noise=0.1, prior=GaussianPrior.from_samples(X, augment="d4"), rank="full"
     ).fit()

@@ -180,3 +180,13 @@ def test_what_needs_calibration_says_so(problem, rng, call, message):
     rec = BayesRiskReconstructor(F, noise=0.3, prior=prior).fit()
     with pytest.raises(InputError, match=message):
         call(rec, F.apply(prior.sample(10, rng)).reshape(10, -1))
+
+
+def test_pairs_that_the_operator_explains_have_no_model_error(rng):
+    prior = GaussianPrior.matern(SHAPE, 3.0, smoothness=1.5, mean=1.0)
+    F = invae.Radon(SHAPE, n_angles=6)
+    X = prior.sample(100, rng)
+    with_pairs = BayesRiskReconstructor(F, noise=0.3, rank="full").fit(X, F.apply(X))
+    without = BayesRiskReconstructor(F, noise=0.3, rank="full").fit(X)
+    y = noisy(F, X[:5], 0.3, rng)
+    assert np.allclose(with_pairs.predict(y), without.predict(y), atol=0.05)
