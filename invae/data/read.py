@@ -8,6 +8,7 @@ from pathlib import Path
 from invae.data.arrays import split_inner_path
 from invae.data.columns import NOTE_PREFIX, read_columns
 from invae.data.frames import is_cbf, is_edf, is_tiff, read_cbf, read_edf, read_tiff
+from invae.data.isis2d import is_isis2d, read_isis2d
 from invae.data.nist_vax import is_nist_vax, read_nist_vax
 from invae.data.qxqy import is_danse, is_qxqy, read_danse, read_qxqy
 from invae.data.records import Record
@@ -33,8 +34,9 @@ def read(path: str | os.PathLike[str], q_unit: str | None = None, lazy: bool | N
     Parameters
     ----------
     path : path
-        canSAS XML, NXcanSAS or canSAS2012 HDF5, or columns of text. ``file.h5:/entry/data`` picks one group
-        or data set of an HDF5 file.
+        canSAS XML; NXcanSAS, canSAS2012 or NeXus HDF5; columns of text; two-dimensional text of NIST, ISIS
+        and DANSE; NIST VAX binary; TIFF, CBF or EDF images. ``file.h5:/entry/data`` picks one group or data
+        set of an HDF5 file.
     q_unit : str, optional
         Unit of q, for instance ``"1/nm"``, where the file does not state it. Without it such a file brings an
         `InvaeWarning` and its unit stays ``None``.
@@ -92,6 +94,8 @@ def read(path: str | os.PathLike[str], q_unit: str | None = None, lazy: bool | N
         return list(read_cansas_xml(file, raw))
     if is_danse(head):
         return [read_danse(file, raw)]
+    if is_isis2d(head):
+        return [read_isis2d(file, raw)]
     if is_qxqy(head):
         return [read_qxqy(file, raw, q_unit)]
     return [read_columns(file, raw, q_unit)]
