@@ -6,11 +6,11 @@ same seed shows the same objects on every grid, and box-averaging a fine renderi
 measurements can be simulated on a finer grid than the one that is reconstructed on, without inverse crime.
 The first signals of a longer draw are those of a shorter one.
 
-The defaults of the first three, on a round field of view (``disc=True`` where it is an option), were chosen so
-that at 64 x 64 and 30 views with noise of .5 / 2 / 10 % the known errors of an earlier study return: on ellipses
-CGLS .09 / .10 / .19, total variation .03 / .05 / .12, the linear map of least risk .07 / .09 / .15; on Gaussian
-fields CGLS .06 / .09 / .19, total variation .03 / .05 / .14; on photographs CGLS .11 / .13 / .23, total variation
-.06 / .09 / .22.
+The defaults of the first three, on a round field of view (``disc=True`` where it is an option), were chosen
+so that at 64 x 64 and 30 views with noise of .5 / 2 / 10 % the known errors of an earlier study return: on
+ellipses CGLS .09 / .10 / .19, total variation .03 / .05 / .12, the linear map of least risk .07 / .09 /
+.15; on Gaussian fields CGLS .06 / .09 / .19, total variation .03 / .05 / .14; on photographs CGLS .11 / .13
+/ .23, total variation .06 / .09 / .22.
 
 Coordinates: the shorter side of the image spans [-1, 1], pixels are square, the inscribed disc has radius 1.
 """
