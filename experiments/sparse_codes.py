@@ -2,9 +2,11 @@
 
 Simulated curves (log10 of the intensity) and smeared frames (log10, in patches of 16 x 16). Every sample
 counts. Our codes and those on principal directions meet ||x' - x|| <= X ||x - mean(x)|| for *every* curve or
-frame; the rivals are tuned so that the *root mean square* over all samples of that ratio is X, on samples
-scaled to equal budgets, stacked in one array: the laxer demand and their best case. Model bytes are real;
-principal directions are learned on other simulated samples, the analytic dictionary needs no training.
+frame. The rivals code samples of zero mean, scaled to equal budgets, stacked in one array, and their bound is
+tuned: "bytes / sample" is where the *root mean square* over all samples of that ratio is X, the laxer demand;
+"bytes, all within X" where every sample meets it. Among them is our own bounded mode, a causal predictor.
+Model bytes are real; principal directions are learned on other simulated samples, the analytic dictionary
+needs no training.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+import invae
 from invae.codec.l2 import analytic_model, decode_l2, encode_l2, pca_model, sparse_codes, train_l2
 from invae.data.simulate_curves import default_q, simulate_curves
 from invae.data.simulate_frames import simulate_frames
@@ -25,7 +28,7 @@ __all__ = ["FULL", "QUICK", "TITLE", "run"]
 
 TITLE = "Sparse codes at equal relative L2 error"
 QUICK = {
-    "tolerances": [0.01, 0.02, 0.05],
+    "tolerances": [0.01, 0.02, 0.05, 0.1],
     "models": ["sphere", "core_shell_sphere", "vesicle", "guinier_porod", "teubner_strey", "lamellar"],
     "n_points": 256,
     "n_train": 600,
@@ -93,7 +96,9 @@ def curve_table(test: np.ndarray, train: np.ndarray, config: dict[str, Any]) -> 
         f"{len(test)} held-out curves of {n} points, relative L2 error X; bytes per curve; the means of the "
         "curves are not counted for the rivals. A ratio compares with float32."
     )
-    return Table("curves", caption, rows, best={"bytes / sample": "min"}, group="X")
+    return Table(
+        "curves", caption, rows, best={"bytes / sample": "min", "bytes, all within X": "min"}, group="X"
+    )
 
 
 def frame_table(test: np.ndarray, train: np.ndarray, config: dict[str, Any]) -> Table:
@@ -106,10 +111,9 @@ def frame_table(test: np.ndarray, train: np.ndarray, config: dict[str, Any]) -> 
     per_frame = pixels // PATCH**2
     rows = []
     for X in config["tolerances"]:
-        budgets = np.repeat(X * spread / np.sqrt(per_frame), per_frame)
         for name, model in models.items():
             pieces = patches(test)
-            blob = encode_l2(pieces, X, model, budgets)
+            blob = encode_l2(pieces, X, model, per_frame)
             error = np.linalg.norm((decode_l2(blob, model) - pieces).reshape(len(test), -1), axis=1)
             trained = name != "sparse, analytic atoms"
             rows.append(
@@ -122,7 +126,9 @@ def frame_table(test: np.ndarray, train: np.ndarray, config: dict[str, Any]) -> 
         f"{len(test)} held-out smeared frames of {test.shape[1]} x {test.shape[2]}, log10, relative L2 "
         "error X of each frame; bytes per frame."
     )
-    return Table("frames", caption, rows, best={"bytes / sample": "min"}, group="X")
+    return Table(
+        "frames", caption, rows, best={"bytes / sample": "min", "bytes, all within X": "min"}, group="X"
+    )
 
 
 def patches(frames: np.ndarray) -> np.ndarray:
@@ -153,27 +159,45 @@ def rival_rows(scaled: np.ndarray, X: float, like: np.ndarray) -> list[dict[str,
 
         rows.append(_tuned(name, coded, array, X, like))
     rows.append(_tuned("grid + JPEG XL", lambda bound: _jpeg_xl_grid(array, bound), array, X, like))
+    rows.append(_tuned("invae, bounded mode", lambda bound: _bounded(array, bound), array, X, like))
     return rows
+
+
+def _bounded(array: np.ndarray, bound: float) -> tuple[int, np.ndarray]:
+    blob = invae.compress(array, bound=f"abs:{bound!r}")
+    return len(blob), invae.decompress(blob)
 
 
 def _tuned(
     name: str, coded: Callable[[float], tuple[int, np.ndarray]], array: np.ndarray, X: float, like: np.ndarray
 ) -> dict[str, Any]:
-    """Bisect the bound until the rms over samples of the relative error is just below X."""
-    flat = array.reshape(len(array), -1)
-    low, high = 1e-3 * X / np.sqrt(flat.shape[1]), 30 * X / np.sqrt(flat.shape[1])
-    best = None
-    for _ in range(12):
-        bound = float(np.sqrt(low * high))
+    """Bisect the bound for an rms over samples of X, and on for a maximum of X."""
+    scale = X / np.sqrt(array[0].size)
+    tries: dict[float, tuple[int, np.ndarray]] = {}
+
+    def fits(bound: float, measure: Callable[[np.ndarray], float]) -> bool:
         size, decoded = coded(bound)
         error = np.linalg.norm((decoded - array).reshape(len(array), -1).astype(np.float64), axis=1)
-        if np.sqrt(np.mean(error**2)) <= X:
-            low, best = bound, (size, error)
-        else:
-            high = bound
-    if best is None:
-        raise RuntimeError(f"{name} cannot be tuned to a relative error of {X}")
-    return _row(name, X, best[0], like, best[1])
+        tries[bound] = (size, error)
+        return measure(error) <= X
+
+    best = [_largest(lambda b, m=m: fits(b, m), 0.1 * scale, 30 * scale) for m in (_rms, np.max)]
+    size, error = tries[best[0]]
+    return _row(name, X, size, like, error) | {"bytes, all within X": tries[best[1]][0] / len(like)}
+
+
+def _rms(values: np.ndarray) -> float:
+    return float(np.sqrt(np.mean(values**2)))
+
+
+def _largest(fits: Callable[[float], bool], low: float, high: float) -> float:
+    """Largest bound that fits, to 3 %; ``low`` is lowered until it does."""
+    while not fits(low):
+        high, low = low, low / 8
+    while high > 1.03 * low:
+        middle = float(np.sqrt(low * high))
+        low, high = (middle, high) if fits(middle) else (low, middle)
+    return low
 
 
 def _jpeg_xl_grid(array: np.ndarray, bound: float) -> tuple[int, np.ndarray]:
@@ -198,6 +222,7 @@ def _row(name: str, X: float, size: int, like: np.ndarray, ratio: np.ndarray) ->
         "ratio": 4 * like.size / size,
         "rms / X": float(np.sqrt(np.mean(ratio**2)) / X),
         "max / X": float(ratio.max() / X),
+        "bytes, all within X": size / len(like),
     }
 
 

@@ -1,6 +1,6 @@
 """The L2 mode: sparse codes on a learned dictionary, with a bound on the relative L2 error of each row.
 
-    ||x' - x|| <= X ||x - mean(x)||      for every row x
+    ||x' - x|| <= X ||x - mean(x)||      for every record x: a row, or several rows that belong together
 
 A row is its mean, a scale, and integers on the atoms of an overcomplete dictionary (`invae.codec.l2_search`
 finds them, `invae.codec.l2_entropy` writes them). The dictionary is 8-bit, so that decoding sums integers and
@@ -53,11 +53,12 @@ EIGHTHS = (  # 2^(k/8), written out so that no machine's libm decides
     1.8340080864093424,
 )
 MOST_VALUES = 1 << 31
+SHARES = (1.12, 1.25, 1.4, 1.6, 1.85, 2.2)  # of an even share of the budget of a record
 LARGEST, SMALLEST = 1e140, 1e-140  # squares beyond these are not numbers any more
 
 
-def encode_l2(rows: np.ndarray, tolerance: float, model: L2Model, budgets: np.ndarray | None = None) -> bytes:
-    """Code rows so that each meets the bound.
+def encode_l2(rows: np.ndarray, tolerance: float, model: L2Model, n_pieces: int = 1) -> bytes:
+    """Code rows so that each record meets the bound.
 
     Parameters
     ----------
@@ -67,8 +68,9 @@ def encode_l2(rows: np.ndarray, tolerance: float, model: L2Model, budgets: np.nd
         X, between 0 and 1.
     model : L2Model
         Needed again to decode; its identity is stored, its bytes are not.
-    budgets : ndarray of shape (N,), optional
-        Most ||x' - x|| of each row, in place of tolerance ||x - mean(x)||: for pieces of a longer record.
+    n_pieces : int
+        Consecutive rows that make one record: segments of a long curve, patches of a frame. The bound holds
+        for the record as a whole, and its pieces share the budget evenly.
 
     Raises
     ------
@@ -80,21 +82,27 @@ def encode_l2(rows: np.ndarray, tolerance: float, model: L2Model, budgets: np.nd
         raise InputError(f"rows have shape {rows.shape}, the model codes rows of length {len(model.atoms)}")
     if not 0 < tolerance < 1:
         raise InputError(f"a relative L2 bound of {tolerance} makes no sense; use one between 0 and 1")
-    side, codes, exact = _encode_rows(rows, tolerance, model, budgets)
+    if n_pieces < 1 or len(rows) % n_pieces:
+        raise InputError(f"{len(rows)} rows are no whole number of records of {n_pieces} pieces")
+    if n_pieces == 1:
+        side, codes, exact = _encode_rows(rows, _budgets(rows, tolerance), model)
+    else:
+        side, codes, exact = _encode_records(rows, tolerance, model, n_pieces)
     writer = Writer()
     writer.raw(MAGIC).raw(model.identity).number(len(rows)).number(rows.shape[1]).real(tolerance)
     writer.number(len(exact))
     for before, place in zip([0, *exact], exact):
         writer.number(int(place) - int(before))
     writer.block(zlib.compress(rows[exact].astype("<f8").tobytes(), 9) if len(exact) else b"")
-    writer.block(encode_codes(codes, side, model.usage))
+    writer.block(encode_codes(codes, side, model.usage, model.stride))
     data = bytes(writer.data)
     return data + zlib.crc32(data).to_bytes(4, "little")
 
 
 def sparse_codes(rows: np.ndarray, tolerance: float, model: L2Model) -> np.ndarray:
     """The integer codes (N, l) that `encode_l2` would write: to count nonzeros, and to look at them."""
-    return _encode_rows(np.asarray(rows, np.float64), tolerance, model, None)[1]
+    rows = np.asarray(rows, np.float64)
+    return _encode_rows(rows, _budgets(rows, tolerance), model)[1]
 
 
 def decode_l2(data: bytes, model: L2Model) -> np.ndarray:
@@ -118,7 +126,7 @@ def decode_l2(data: bytes, model: L2Model) -> np.ndarray:
         raise reader.fail(f"{N} rows of length {n} with {n_exact} exact ones do not fit the model")
     exact = np.cumsum([reader.number() for _ in range(n_exact)], dtype=np.int64)
     packed = reader.block()
-    codes, side = decode_codes(reader.block(), (N, model.atoms.shape[1]), 3, model.usage)
+    codes, side = decode_codes(reader.block(), (N, model.atoms.shape[1]), 3, model.usage, model.stride)
     if (side[:, 2] < 0).any() or (side[:, 2] >= len(STEPS)).any() or (np.abs(side[:, 0]) > 16000).any():
         raise reader.fail("a scale or a step is out of range")
     rows = _synthesise(side, codes, model)
@@ -133,19 +141,43 @@ def decode_l2(data: bytes, model: L2Model) -> np.ndarray:
     return rows
 
 
-def _encode_rows(rows, tolerance, model, budgets) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _budgets(records: np.ndarray, tolerance: float) -> np.ndarray:
+    """Most ||x' - x|| of each record; 0 where it must be exact."""
+    budget = np.zeros(len(records))
+    with np.errstate(invalid="ignore"):
+        finite = (np.abs(records) < LARGEST).all(axis=1)
+    centred = records[finite] - records[finite].mean(axis=1, keepdims=True)
+    budget[finite] = tolerance * np.linalg.norm(centred, axis=1)
+    return np.where(budget > SMALLEST, budget, 0.0)
+
+
+def _encode_records(rows, tolerance, model, n_pieces) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Like `_encode_rows`, for records of several rows: pieces that need less leave more to the others."""
+    records = rows.reshape(-1, n_pieces * rows.shape[1])
+    budget = _budgets(records, tolerance)
+    even = np.repeat(budget / math.sqrt(n_pieces), n_pieces)
+    best = _encode_rows(rows, even, model)
+    for factor in SHARES:
+        side, codes, exact = _encode_rows(rows, factor * even, model)
+        error = _synthesise(side, codes, model) - rows
+        error[exact] = 0.0
+        good = np.repeat(
+            np.linalg.norm(error.reshape(len(records), -1), axis=1) <= budget * (1 - 1e-12), n_pieces
+        )
+        for new, kept in zip((side, codes), best[:2]):
+            kept[good] = new[good]
+        places = np.arange(len(rows))
+        best = (*best[:2], np.flatnonzero(np.where(good, np.isin(places, exact), np.isin(places, best[2]))))
+    return best
+
+
+def _encode_rows(rows, budget, model) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Side integers (N, 3): scale, mean, step; codes (N, l); places of the rows to store exactly."""
     N, n = rows.shape
     side, codes = np.zeros((N, 3), np.int64), np.zeros((N, model.atoms.shape[1]), np.int64)
-    with np.errstate(invalid="ignore"):
-        finite = (np.abs(rows) < LARGEST).all(axis=1)
+    todo = np.flatnonzero(budget > 0)
     mean = np.zeros(N)
-    mean[finite] = rows[finite].mean(axis=1)
-    budget = np.zeros(N)
-    budget[finite] = tolerance * np.linalg.norm(rows[finite] - mean[finite, None], axis=1)
-    if budgets is not None:
-        budget = np.where(finite, np.asarray(budgets, np.float64), 0.0)
-    todo = np.flatnonzero(budget > SMALLEST)
+    mean[todo] = rows[todo].mean(axis=1)
     coarse = np.abs(mean[todo]) / budget[todo] * _mean_divisor(n) < 2.0**40
     todo = todo[coarse]
     met = np.zeros(N, bool)

@@ -3,8 +3,9 @@
 For each row: a few side integers; the number k of non-zero codes; then atom by atom one decision "is it
 used", until k are found; and for each used one its sign and size. The decision mixes three adaptive
 probabilities: that of the atom itself, that of the atoms still to come for the k still to find, and that of
-the pair (used in the row above, used lately in this row). Integer arithmetic throughout, on the coder of
-`invae.codec.coder` and its logistic tables.
+the neighbours: the two atoms before, and those one ``stride`` before (of local cosines the same band in the
+window before, of patch cosines the next lower frequency along the other axis). Integer arithmetic throughout,
+on the coder of `invae.codec.coder` and its logistic tables.
 """
 
 from __future__ import annotations
@@ -30,27 +31,27 @@ __all__ = ["decode_codes", "encode_codes"]
 LIMIT = 250
 N_DENSITY = 32
 N_LEVELS = 40  # unary decisions of an Elias-gamma-like length
-FLAG, SIGN, LENGTH, HIGH = 0, 1, 2, 3
+N_NEAR = 18
 
 
-def encode_codes(codes: np.ndarray, side: np.ndarray, usage: np.ndarray) -> bytes:
+def encode_codes(codes: np.ndarray, side: np.ndarray, usage: np.ndarray, stride: int = 8) -> bytes:
     """Code integers (N, l) and side integers (N, s); ``usage`` (l,) in 1/65536 starts the adaptation."""
     codes, side = np.ascontiguousarray(codes, np.int64), np.ascontiguousarray(side, np.int64)
     room = 4096 + 16 * (np.count_nonzero(codes) + side.size + len(codes)) + codes.size // 4
     n = -1
     while n < 0:
         buffer = np.empty(room, np.uint8)
-        n = _encode(codes, side, np.ascontiguousarray(usage, np.int64), buffer)
+        n = _encode(codes, side, np.ascontiguousarray(usage, np.int64), stride, buffer)
         room *= 4
     return buffer[:n].tobytes()
 
 
 def decode_codes(
-    data: bytes, shape: tuple[int, int], n_side: int, usage: np.ndarray
+    data: bytes, shape: tuple[int, int], n_side: int, usage: np.ndarray, stride: int = 8
 ) -> tuple[np.ndarray, np.ndarray]:
     """Rebuild codes (N, l) and side integers (N, n_side)."""
     codes, side = np.zeros(shape, np.int64), np.zeros((shape[0], n_side), np.int64)
-    _decode(np.frombuffer(data, np.uint8), codes, side, np.ascontiguousarray(usage, np.int64))
+    _decode(np.frombuffer(data, np.uint8), codes, side, np.ascontiguousarray(usage, np.int64), stride)
     return codes, side
 
 
@@ -85,22 +86,49 @@ def _density(left, rest):
 
 
 @njit(cache=True, nogil=True)
+def _beside(codes, i, j, stride):
+    """Class of the neighbours that are used already: two before, three around one stride before."""
+    before = int(j > 0 and codes[i, j - 1] != 0) + int(j > 1 and codes[i, j - 2] != 0)
+    other = 0
+    if j >= stride:
+        other = 3 * int(codes[i, j - stride] != 0)
+    if j > stride:
+        other += int(codes[i, j - stride - 1] != 0)
+    if j >= stride > 1:
+        other += int(codes[i, j - stride + 1] != 0)
+    return 6 * before + other
+
+
+@njit(cache=True, nogil=True)
+def _sizes_beside(codes, i, j, stride):
+    """Class 0 to 3 of the sizes of the neighbours."""
+    total = 0
+    if j > 0:
+        total += abs(codes[i, j - 1])
+    if j >= stride:
+        total += 2 * abs(codes[i, j - stride])
+    if total == 0:
+        return 0
+    return 1 if total < 3 else (2 if total < 7 else 3)
+
+
+@njit(cache=True, nogil=True)
 def _state(l, usage):
     atom = np.empty((l, 2), np.int64)
     atom[:, 0] = usage
     atom[:, 1] = 6
     dense = np.empty((N_DENSITY, 4, 2), np.int64)
-    near = np.empty((2, 4, N_DENSITY, 2), np.int64)
+    near = np.empty((N_NEAR, N_DENSITY, 2), np.int64)
     for k in range(N_DENSITY):
         start = 65535 * 2 ** (k // 2) * (2 + k % 2) // (2 * 4096)
         dense[k, :, 0] = min(max(start, 64), 65000)
-        near[:, :, k, 0] = min(max(start, 64), 65000)
+        near[:, k, 0] = min(max(start, 64), 65000)
     dense[..., 1] = 4
     near[..., 1] = 4
     sign = np.empty((l, 2), np.int64)
     sign[:, 0] = 32768
     sign[:, 1] = 0
-    length = np.empty((8, N_LEVELS, 2), np.int64)
+    length = np.empty((32, N_LEVELS, 2), np.int64)
     length[..., 0] = 32768
     length[..., 1] = 0
     high = np.empty((N_LEVELS, 2), np.int64)
@@ -173,7 +201,7 @@ def _size_class(size):
 
 
 @njit(cache=True, nogil=True)
-def _encode(codes, side, usage, out):
+def _encode(codes, side, usage, stride, out):
     N, l = codes.shape
     atom, dense, near, sign, length, high, numbers, size, W = _state(l, usage)
     inputs = np.zeros(3, np.int64)
@@ -189,15 +217,14 @@ def _encode(codes, side, usage, out):
         for j in range(l):
             left += int(codes[i, j] != 0)
         _put_number(state, out, left, numbers[15])
-        recent = 0
         for j in range(l):
             if left == 0:
                 break
             if state[POSITION] + 128 > out.size:
                 return -1
             d = _density(left, l - j)
-            above = int(i > 0 and codes[i - 1, j] != 0)
-            a, b, c = atom[j], dense[d, min(j * 4 // l, 3)], near[above, recent & 3, d]
+            beside = _beside(codes, i, j, stride)
+            a, b, c = atom[j], dense[d, min(j * 4 // l, 3)], near[beside, d]
             p = _clip(_mix(a[0], b[0], c[0], W, inputs))
             bit = int(codes[i, j] != 0)
             encode_bit(state, out, bit, p)
@@ -207,7 +234,6 @@ def _encode(codes, side, usage, out):
             _learn(a, bit)
             _learn(b, bit)
             _learn(c, bit)
-            recent = (recent << 1) | bit
             if bit:
                 left -= 1
                 value = codes[i, j]
@@ -215,7 +241,7 @@ def _encode(codes, side, usage, out):
                 encode_bit(state, out, negative, _clip(sign[j, 0]))
                 _learn(sign[j], negative)
                 magnitude = min(abs(value), 1 << 30)
-                cells = length[_size_class(size[j])]
+                cells = length[_size_class(size[j]) + 8 * _sizes_beside(codes, i, j, stride)]
                 rest = magnitude
                 bits = 0
                 while rest >> (bits + 1):
@@ -235,7 +261,7 @@ def _encode(codes, side, usage, out):
 
 
 @njit(cache=True, nogil=True)
-def _decode(data, codes, side, usage):
+def _decode(data, codes, side, usage, stride):
     N, l = codes.shape
     atom, dense, near, sign, length, high, numbers, size, W = _state(l, usage)
     inputs = np.zeros(3, np.int64)
@@ -246,13 +272,12 @@ def _decode(data, codes, side, usage):
             before = side[i - 1, s] if i else 0
             side[i, s] = before + _unzigzag(_get_number(state, data, numbers[min(s, 14)]))
         left = min(_get_number(state, data, numbers[15]), l)
-        recent = 0
         for j in range(l):
             if left == 0:
                 break
             d = _density(left, l - j)
-            above = int(i > 0 and codes[i - 1, j] != 0)
-            a, b, c = atom[j], dense[d, min(j * 4 // l, 3)], near[above, recent & 3, d]
+            beside = _beside(codes, i, j, stride)
+            a, b, c = atom[j], dense[d, min(j * 4 // l, 3)], near[beside, d]
             p = _clip(_mix(a[0], b[0], c[0], W, inputs))
             bit = decode_bit(state, data, p)
             error = ((bit << 16) - p) * 3
@@ -261,12 +286,11 @@ def _decode(data, codes, side, usage):
             _learn(a, bit)
             _learn(b, bit)
             _learn(c, bit)
-            recent = (recent << 1) | bit
             if bit:
                 left -= 1
                 negative = decode_bit(state, data, _clip(sign[j, 0]))
                 _learn(sign[j], negative)
-                cells = length[_size_class(size[j])]
+                cells = length[_size_class(size[j]) + 8 * _sizes_beside(codes, i, j, stride)]
                 bits = 0
                 while bits < N_LEVELS - 8:
                     more = decode_bit(state, data, _clip(cells[bits, 0]))

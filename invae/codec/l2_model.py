@@ -73,6 +73,12 @@ class L2Model:
         """Estimated bits that naming an atom takes."""
         return np.maximum(np.log2(65536.0 / self.usage), 0.7)
 
+    @property
+    def stride(self) -> int:
+        """Distance of the neighbours that the entropy coder looks at: the width of the first windows."""
+        widths = [name.lstrip("cosinedt") for name in self.analytic]
+        return next((int(width) for width in widths if width.isdigit()), 8)
+
     def to_bytes(self) -> bytes:
         """The model as it is stored: its size counts in every rate that includes the model."""
         n, l = self.atoms.shape

@@ -59,6 +59,30 @@ def _pursue(G, alpha, energy, step, atom_bits, z, most):
 
 
 @njit(cache=True, nogil=True)
+def _polish(G, alpha, error, step, z):
+    """Move used codes by one, best first, while that lowers the squared error; return it."""
+    l = len(G)
+    while True:
+        best, chosen, amount = 1e-9, -1, 0
+        for j in range(l):
+            if z[j] == 0:
+                continue
+            move = 1 if alpha[j] > 0 else -1
+            if z[j] + move == 0:
+                continue
+            gain = 2 * move * step * alpha[j] - step * step * G[j, j]
+            if gain > best:
+                best, chosen, amount = gain, j, move
+        if chosen < 0:
+            return error
+        shift = amount * step
+        for j in range(l):
+            alpha[j] -= shift * G[chosen, j]
+        z[chosen] += amount
+        error -= best
+
+
+@njit(cache=True, nogil=True)
 def _trim(G, alpha, error, step, atom_bits, z):
     """Shrink or drop codes while the squared error stays within 1; return it."""
     l = len(G)
@@ -131,7 +155,12 @@ def search_codes(G, correlations, energies, steps, atom_bits, codes, choices, mo
             error = _pursue(G, alpha, energies[i], steps[s], atom_bits, z, most)
             if error > 1.0:
                 continue
-            _trim(G, alpha, error, steps[s], atom_bits, z)
+            for _ in range(3):
+                before = error
+                error = _polish(G, alpha, error, steps[s], z)
+                error = _trim(G, alpha, error, steps[s], atom_bits, z)
+                if error >= before:
+                    break
             bits = code_bits(z, atom_bits)
             if bits < least:
                 least = bits

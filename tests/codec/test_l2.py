@@ -132,11 +132,21 @@ def test_untrained_model_codes_rows_of_any_length(n, rng):
     assert (np.linalg.norm(decoded - rows, axis=1) <= 0.05 * size).all()
 
 
-def test_given_budgets_replace_the_relative_bound(rows, model):
-    budgets = np.geomspace(1e-3, 1e2, len(rows))
-    decoded = decode_l2(encode_l2(rows, 0.5, model, budgets), model)
-    error = np.linalg.norm(decoded - rows, axis=1)
-    assert (error <= budgets).all() and error[-1] > 1e-2
+def test_pieces_share_the_budget_of_their_record(rows, model):
+    whole = rows.reshape(30, 4 * N_POINTS)
+    decoded = decode_l2(encode_l2(rows, 0.05, model, n_pieces=4), model).reshape(whole.shape)
+    error = relative_error(decoded, whole)
+    assert error.max() <= 0.05 and np.sqrt(np.mean(error**2)) > 0.8 * 0.05
+    assert len(encode_l2(rows, 0.05, model, n_pieces=4)) < len(encode_l2(rows, 0.05, model))
+    with pytest.raises(InputError, match="whole number"):
+        encode_l2(rows[:7], 0.05, model, n_pieces=4)
+
+
+def test_a_record_with_a_hole_is_exact_as_a_whole(rows, model):
+    holed = rows[:8].copy()
+    holed[5, 2] = np.inf
+    decoded = decode_l2(encode_l2(holed, 0.05, model, n_pieces=4), model)
+    assert np.array_equal(decoded[4:], holed[4:]) and not np.array_equal(decoded[:4], holed[:4])
 
 
 def test_damaged_bytes_are_errors(rows, model, rng):
