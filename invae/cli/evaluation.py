@@ -26,6 +26,10 @@ def evaluate(
     model: Annotated[
         str | None, typer.Option(help="Model that the archive was made with, if it is not invae's.")
     ] = None,
+    rivals: Annotated[
+        bool,
+        typer.Option("--rivals", help="Also code the values with SZ3, ZFP, zstd and all that is installed."),
+    ] = False,
     everything: Annotated[bool, typer.Option("--all", help="Print every row of every table.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False,
 ) -> None:
@@ -47,6 +51,7 @@ def evaluate(
             names=archive.names(),
             source_bytes=size,
             stored_bytes=archive.info["bytes"],
+            rivals=rivals,
             progress=update,
         )
     if as_json:

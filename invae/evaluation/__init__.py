@@ -10,6 +10,7 @@ from invae.evaluation.domains import Domain, domain_for
 from invae.evaluation.errors import max_error_over_bound, mean_with_spread, psnr, relative_error, ssim
 from invae.evaluation.guinier import Guinier, fit_guinier
 from invae.evaluation.porod import Invariant, Porod, fit_porod, invariant
+from invae.evaluation.rate_curves import compare_rates
 from invae.evaluation.rates import Codec, Measurement, bits_per_value, measure, ratio, real_bytes
 from invae.evaluation.recovery import ModelFit, fit_model
 from invae.evaluation.residuals import RunTest, lag_correlation, noise_inflation, run_test
@@ -39,6 +40,7 @@ __all__ = [
     "compare",
     "compare_codecs",
     "compare_physics",
+    "compare_rates",
     "coverage",
     "domain_for",
     "environment",

@@ -15,6 +15,7 @@ import numpy as np
 from invae.data.records import Curve, Frame, unique_names
 from invae.errors import InputError, InvaeError
 from invae.evaluation.archive_figures import worst_curves, worst_frames
+from invae.evaluation.compare import compare_codecs
 from invae.evaluation.frames import ring_shifts
 from invae.evaluation.rates import bits_per_value, ratio
 from invae.evaluation.results import Results, Table
@@ -36,6 +37,7 @@ def evaluate_archive(
     names: Sequence[str] | None = None,
     source_bytes: int | None = None,
     stored_bytes: int | None = None,
+    rivals: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Results:
     """Compare decoded records or arrays with the original ones.
@@ -52,12 +54,14 @@ def evaluate_archive(
         Names of the records.
     source_bytes, stored_bytes : int, optional
         Real sizes, for the rates; by default that of the arrays, and none.
+    rivals : bool
+        Also code the values of all records (alone, without q and texts) with every rival that is installed.
     progress : callable(done, total), optional
 
     Returns
     -------
     Results
-        Tables ``totals``, ``records`` and, where curves carry sigma, ``physics``.
+        Tables ``totals``, ``records`` and, where curves carry sigma, ``physics``; ``rivals`` if asked for.
 
     Raises
     ------
@@ -96,6 +100,8 @@ def evaluate_archive(
                 sorted(physics, key=lambda row: (not row["valid"], -abs(row["shift / sigma"] or 0))),
             )
         )
+    if rivals:
+        tables.append(_rivals_table(originals, bound))
     order = sorted(range(len(rows)), key=lambda i: -_badness(rows[i]))
     figures = [
         *worst_curves(names, originals, decoded, bound, order),
@@ -171,6 +177,16 @@ def _physics_rows(name: str, a: Item, b: Item) -> list[dict[str, Any]]:
         }
         for row in found
     ]
+
+
+def _rivals_table(originals: Sequence[Item], bound: Any) -> Table:
+    parts = [_values(item) for item in originals]
+    kept = [part for part in parts if part[0].size and part[0].dtype.kind in "iuf"]
+    if not kept:
+        raise InputError("no record holds numbers that the rivals could code")
+    values, sigmas, masks = (list(column) for column in zip(*kept))
+    caption = f"The values of all {len(kept)} records, each coded alone, under the same bound {bound.text}."
+    return compare_codecs(values, bound.text, sigmas=sigmas, masks=masks, name="rivals", caption=caption)
 
 
 def _totals(rows, physics, originals, bound, source_bytes, stored_bytes) -> list[dict[str, Any]]:

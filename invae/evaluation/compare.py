@@ -166,8 +166,7 @@ def compare_codecs(
     bound : str, float or None
         ``abs:X``, ``rel:X``, ``log:X``, ``Ksigma`` or lossless; verified on every decoded value.
     ours : dict of str to (encode, decode), optional
-        Codecs beside the rivals: ``encode(array) -> bytes``, ``decode(bytes) -> array``. Default: invae's own
-        with the same bound; none when ``sigmas`` or ``masks`` are given, which an array alone cannot carry.
+        Codecs in place of invae's own: ``encode(array) -> bytes``, ``decode(bytes) -> array``.
     sigmas, masks : like ``arrays``, optional
         Standard deviations, and True where a value must stay exact.
     rivals : sequence of Codec, optional
@@ -185,12 +184,17 @@ def compare_codecs(
     sigma_of, mask_of = _named(sigmas, items), _named(masks, items)
     domains = {key: domain_for(x, bound, sigma_of.get(key), mask_of.get(key)) for key, x in items.items()}
     rivals = list(codecs().values()) if rivals is None else list(rivals)
-    if ours is None:
-        ours = {} if sigmas is not None or masks is not None else {"invae": _invae(bound)}
     total_bytes = sum(x.nbytes for x in items.values())
     n_values = sum(x.size for x in items.values())
     runs: list[tuple[str, Callable[[str], tuple[int, Measurement] | None]]] = []
-    for label, (encode, decode) in ours.items():
+    if ours is None:
+        runs.append(
+            (
+                "invae",
+                lambda key: _run_invae(bound, sigma_of.get(key), mask_of.get(key), domains[key], repeats),
+            )
+        )
+    for label, (encode, decode) in (ours or {}).items():
         runs.append((label, lambda key, e=encode, d=decode: _run_ours(e, d, domains[key], repeats)))
     for codec in rivals:
         runs.append((codec.name, lambda key, c=codec: _run_rival(c, domains[key], repeats)))
@@ -256,10 +260,15 @@ def _run_ours(encode: Callable, decode: Callable, domain: Domain, repeats: int) 
     return len(blob), Measurement(blob, back, float(np.median(encoded)), float(np.median(decoded)), error, 1)
 
 
-def _invae(bound: str | float | None) -> tuple[Callable, Callable]:
+def _run_invae(
+    bound: str | float | None, sigma: np.ndarray | None, mask: np.ndarray | None, domain: Domain, repeats: int
+) -> tuple[int, Measurement]:
     from invae.codec import compress, decompress
 
-    return (lambda array: compress(array, bound=bound_text(bound))), decompress
+    def encode(array: np.ndarray) -> bytes:
+        return compress(array, bound=bound_text(bound), sigma=sigma, mask=mask)
+
+    return _run_ours(encode, decompress, domain, repeats)
 
 
 def _named(arrays: Any, like: Mapping[str, np.ndarray] | None = None) -> dict[str, Any]:

@@ -120,3 +120,12 @@ def test_beam_centre_from_metadata_q_or_the_middle():
     assert beam_centre(Frame(image, metadata={"geometry": {"centre": [1, 2]}})) == (1, 2)
     qx, qy = np.meshgrid(np.arange(7) - 5.0, np.arange(5) - 1.0)
     assert beam_centre(Frame(image, qx=qx, qy=qy)) == (1, 5)
+
+
+def test_rivals_code_the_same_values_under_the_same_bound(rng):
+    originals = [curve(rng), frame(rng)]
+    decoded = decompress(compress(originals, "0.5sigma"))
+    table = evaluate_archive(originals, decoded, "0.5sigma", rivals=True).table("rivals")
+    rows = {row["codec"]: row for row in table.rows}
+    assert rows["invae"]["coded"] == rows["grid + best lossless"]["coded"] == "2/2"
+    assert all(row["max error / bound"] <= 1 for row in table.rows if "bytes" in row)

@@ -3,6 +3,7 @@ import pytest
 
 from invae.errors import InputError
 from invae.evaluation.compare import compare, compare_codecs
+from invae.evaluation.rate_curves import compare_rates
 from invae.evaluation.rivals import codecs
 
 
@@ -98,3 +99,26 @@ def test_invae_itself_takes_part_and_keeps_its_bound(rng, bound):
     x[0, 0] = np.nan
     row = compare_codecs([x], bound, rivals=[]).rows[0]
     assert row["codec"] == "invae" and row["max error / bound"] <= 1
+
+
+def test_invae_uses_the_given_sigmas_and_masks(rng):
+    x = rng.normal(size=200)
+    sigma = np.abs(rng.normal(size=200)) + 0.01
+    row = compare_codecs([x], "0.5sigma", sigmas=[sigma], masks=[x > 1], rivals=[]).rows[0]
+    assert row["codec"] == "invae" and 0 < row["max error / bound"] <= 1
+
+
+def test_rates_over_bounds_make_a_table_and_a_curve(rng):
+    x = np.exp(np.cumsum(0.1 * rng.normal(size=(6, 80)), axis=1))
+    table, figure = compare_rates(x, ["log:0.1", "log:0.001"])
+    grid = [row for row in table.rows if row["codec"] == "grid + best lossless"]
+    assert [row["bound"] for row in grid] == ["log:0.1", "log:0.001"]
+    assert grid[0]["bits / value"] < grid[1]["bits / value"]
+    line = next(s for s in figure.data["series"] if s["label"] == "grid + best lossless")
+    assert line["x"] == [row["bits / value"] for row in grid] and line["y"] == [0.1, 0.001]
+    from invae.report.figures import render
+
+    render(figure.kind, figure.data)
+    for bounds in (["log:0.1", "abs:1"], ["lossless"], []):
+        with pytest.raises(InputError, match="one kind"):
+            compare_rates(x, bounds)
