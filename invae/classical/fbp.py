@@ -16,6 +16,7 @@ import scipy.fft
 
 from invae.classical.backproject import back_project
 from invae.classical.base import ClassicalMethod
+from invae.classical.gaps import GapFiller
 from invae.errors import InputError
 
 __all__ = ["WINDOWS", "FilteredBackprojection", "angular_shares"]
@@ -35,7 +36,8 @@ class FilteredBackprojection(ClassicalMethod):
     Parameters
     ----------
     operator : invae.Radon
-        Parallel beams at any angles, or fan beams over a full turn.
+        Parallel beams at any angles, or fan beams over a full turn; also a `Masked` one, whose dead bins are
+        filled by interpolation and whose lost views by their neighbours' larger share.
     parameter : float or str, default 1.0
         Where the window ends, in units of the Nyquist frequency; beyond 1 the window is cut there, so that a
         large value is the bare ramp. Or a rule: "validation", "gcv", "discrepancy", "l_curve", "oracle".
@@ -72,7 +74,8 @@ class FilteredBackprojection(ClassicalMethod):
         self.nonnegative = nonnegative
 
     def _prepare(self) -> None:
-        F = self.operator
+        masked = hasattr(self.operator, "keep")
+        F = self.operator.operator if masked else self.operator
         if not hasattr(F, "angles"):
             raise InputError(
                 f"{type(F).__name__} is no Radon operator; filtered back-projection needs one, "
@@ -82,43 +85,30 @@ class FilteredBackprojection(ClassicalMethod):
             raise InputError(f"window={self.window!r}; use one of {', '.join(WINDOWS)}")
         if not isinstance(self.parameter, str) and not self.parameter > 0:
             raise InputError(f"parameter={self.parameter}; the cut-off, in units of Nyquist, must be > 0")
+        self.scan_ = F
+        self.gaps_ = GapFiller(self.operator.keep) if masked else None
+        seen = self.gaps_.seen if masked else np.ones(len(F.angles), bool)
         self.length_ = scipy.fft.next_fast_len(2 * F.n_detectors, real=True)
         self.ramp_ = _ramp(self.length_)
-        # Detector bins as they lie on the line through the centre, in pixels.
-        if F.geometry == "parallel":
-            spacing = F.detector_spacing
-            shares = angular_shares(F.angles, np.pi)
-            self.weights_ = np.repeat(shares[:, None], F.n_detectors, axis=1) / spacing
-            return
-        turn = np.sort(np.mod(F.angles, 2 * np.pi))
-        widest = np.diff(np.concatenate([turn, [turn[0] + 2 * np.pi]])).max()
-        if widest > 3 * 2 * np.pi / len(turn):
-            raise InputError(
-                f"the fan's views leave a gap of {np.degrees(widest):.3g} degrees; filtered back-projection "
-                "needs a full turn, use Cgls, Sirt or TotalVariation here"
-            )
-        R = F.source_distance
-        scale = R / (R + F.detector_distance)
-        s = scale * F.detector_positions
-        # Every line is seen twice in a full turn.
-        shares = 0.5 * angular_shares(F.angles, 2 * np.pi)
-        self.weights_ = shares[:, None] * R / np.sqrt(R**2 + s**2) / (scale * F.detector_spacing)
+        self.weights_ = np.zeros(F.dimsd)
+        self.weights_[seen] = _line_weights(F, F.angles[seen])
 
     def _path(self, Y: np.ndarray) -> np.ndarray:
         return np.geomspace(0.1, 4.0, 17)
 
     def _solve(self, Y: np.ndarray, values: np.ndarray) -> np.ndarray:
-        views, detectors = self.operator.dimsd
+        views, detectors = self.scan_.dimsd
         frequency = np.linspace(0, 1, self.length_ // 2 + 1)
         scaled = frequency / np.broadcast_to(values, len(Y))[:, None]
         response = self.ramp_ * np.where(
             scaled <= 1 + 1e-12, WINDOWS[self.window](np.minimum(scaled, 1)), 0.0
         )
         response = response.astype(Y.dtype)[:, None, :]
-        lines = Y.reshape(len(Y), views, detectors) * self.weights_.astype(Y.dtype)
+        lines = Y.reshape(len(Y), views, detectors) if self.gaps_ is None else self.gaps_.fill(Y)
+        lines = lines * self.weights_.astype(Y.dtype)
         spectrum = scipy.fft.rfft(lines, self.length_, axis=-1) * response
         filtered = scipy.fft.irfft(spectrum, self.length_, axis=-1)[..., :detectors]
-        X = back_project(filtered, self.operator)
+        X = back_project(filtered, self.scan_)
         return np.maximum(X, 0) if self.nonnegative else X
 
 
@@ -130,6 +120,26 @@ def _ramp(length: int) -> np.ndarray:
     odd = k % 2 == 1
     taps[odd] = -1.0 / (np.pi * k[odd]) ** 2
     return scipy.fft.rfft(taps).real
+
+
+def _line_weights(F: Any, angles: np.ndarray) -> np.ndarray:
+    """Weights (views, detectors): share of the turn, obliqueness, bins as they lie on the central line."""
+    if F.geometry == "parallel":
+        shares = angular_shares(angles, np.pi)
+        return np.repeat(shares[:, None], F.n_detectors, axis=1) / F.detector_spacing
+    turn = np.sort(np.mod(angles, 2 * np.pi))
+    widest = np.diff(np.concatenate([turn, [turn[0] + 2 * np.pi]])).max()
+    if widest > 3 * 2 * np.pi / len(turn):
+        raise InputError(
+            f"the fan's views leave a gap of {np.degrees(widest):.3g} degrees; filtered back-projection "
+            "needs a full turn, use Cgls, Sirt or TotalVariation here"
+        )
+    R = F.source_distance
+    scale = R / (R + F.detector_distance)
+    s = scale * F.detector_positions
+    # Every line is seen twice in a full turn.
+    shares = 0.5 * angular_shares(angles, 2 * np.pi)
+    return shares[:, None] * R / np.sqrt(R**2 + s**2) / (scale * F.detector_spacing)
 
 
 def angular_shares(angles: np.ndarray, period: float) -> np.ndarray:
