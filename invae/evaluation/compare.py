@@ -24,6 +24,8 @@ __all__ = ["Comparison", "compare", "compare_codecs"]
 
 log = logging.getLogger(__name__)
 
+WARM_UP_VALUES = 2**16
+
 
 @dataclass
 class Comparison:
@@ -199,9 +201,12 @@ def compare_codecs(
     for codec in rivals:
         runs.append((codec.name, lambda key, c=codec: _run_rival(c, domains[key], repeats)))
     rows = []
+    smallest = min(items, key=lambda key: items[key].size)
     for done, (label, run) in enumerate(runs):
         if progress:
             progress(done, len(runs))
+        if items[smallest].size <= WARM_UP_VALUES:
+            run(smallest)  # not counted: compilation and first touches
         found = [result for key in items if (result := run(key)) is not None]
         row: dict[str, Any] = {**(labels or {}), "codec": label, "coded": f"{len(found)}/{len(items)}"}
         if len(found) == len(items):
