@@ -25,7 +25,7 @@ def groups_of_class(start: Any, kind: str) -> list[Any]:
 
     def visit(group: Any) -> None:
         # Hard links may lead back to a group that is being visited.
-        address = h5py.h5o.get_info(group.id).addr
+        address = _address(group)
         if address in seen:
             return
         seen.add(address)
@@ -76,7 +76,7 @@ def surroundings(
 
     arrays: dict[str, np.ndarray] = {}
     units: dict[str, str | None] = {}
-    seen = {h5py.h5o.get_info(item.id).addr for item in skip}
+    seen = {_address(item) for item in skip}
 
     def visit(group: Any, prefix: str) -> dict[str, Any]:
         tree: dict[str, Any] = {"@": attributes(group)} if len(group.attrs) else {}
@@ -86,7 +86,7 @@ def surroundings(
                 tree[key] = {"@link": f"{getattr(link, 'filename', '')}:{link.path}".removeprefix(":")}
                 continue
             child = group[key]
-            address = h5py.h5o.get_info(child.id).addr
+            address = _address(child)
             if address in seen:
                 continue
             seen.add(address)
@@ -106,3 +106,11 @@ def surroundings(
         return tree
 
     return visit(entry, ""), arrays, units
+
+
+def _address(item: Any) -> tuple[int, int]:
+    """Where an object lies: two hard links to one object have the same."""
+    import h5py
+
+    info = h5py.h5o.get_info(item.id)
+    return info.fileno, info.addr

@@ -10,6 +10,7 @@ Stacks above `LAZY_BYTES` stay on disk: ``frame.data`` is an `Hdf5Stack` that re
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ from invae.data.note import from_note
 from invae.data.records import Frame, Record
 from invae.errors import FormatError
 
-__all__ = ["LAZY_BYTES", "NOTE_GROUP", "Hdf5Stack", "dataset_frame", "noted_records", "read_nexus"]
+__all__ = ["LAZY_BYTES", "NOTE_GROUP", "Hdf5Stack", "dataset_frame", "group_frames", "noted_records"]
 
 LAZY_BYTES = 2**28
 NOTE_GROUP = "invae_note"
@@ -69,8 +70,17 @@ class Hdf5Stack:
         return f"<Hdf5Stack {self.dtype} {self.shape} at {self.path.name}:{self.name}>"
 
 
-def read_nexus(path: Path, start: Any, lazy: bool | None = None) -> list[Record]:
-    """Frames of every NXdata group at or below ``start`` (an open h5py group); empty where there is none.
+def group_frames(
+    group: Any, path: Path, lazy: bool | None, taken: set[Any], others: Sequence[Any] = ()
+) -> list[Record]:
+    """Frames of one NXdata group, an open h5py group; empty where it has no signal.
+
+    Parameters
+    ----------
+    taken : set
+        Data sets that are frames already; those of this group are added.
+    others : sequence of groups
+        Left out of the columns and the metadata, since they give records of their own.
 
     Raises
     ------
@@ -78,12 +88,10 @@ def read_nexus(path: Path, start: Any, lazy: bool | None = None) -> list[Record]
         A signal that cannot be found or decoded.
     """
     frames: list[Record] = []
-    taken = set()
-    for group in groups_of_class(start, "NXdata"):
-        for signal in _signals(group, path):
-            if signal.id not in taken:
-                taken.add(signal.id)
-                frames.append(_frame(group, signal, path, lazy))
+    for signal in _signals(group, path):
+        if signal.id not in taken:
+            taken.add(signal.id)
+            frames.append(_frame(group, signal, path, lazy, others))
     return frames
 
 
@@ -158,10 +166,10 @@ def _values(dataset: Any, path: Path, lazy: bool | None) -> Any:
     return read_dataset(dataset, path.name)
 
 
-def _frame(group: Any, signal: Any, path: Path, lazy: bool | None) -> Frame:
+def _frame(group: Any, signal: Any, path: Path, lazy: bool | None, others: Sequence[Any]) -> Frame:
     place = f"{path.name}:{signal.name}"
     entry = enclosing_entry(group) or group
-    tree, arrays, units = surroundings(entry, [signal], path.name)
+    tree, arrays, units = surroundings(entry, [*_signals(group, path), *others], path.name)
     return Frame(
         data=_values(signal, path, lazy),
         columns=arrays,

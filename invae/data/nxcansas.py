@@ -13,6 +13,7 @@ NeXus application definition NXcanSAS 1.1; canSAS2012 draft.
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ import numpy as np
 
 from invae.data.hdf5 import attribute, attributes, open_hdf5, read_dataset, scalar_or_list, unit_of, words
 from invae.data.hdf5_tree import enclosing_entry, groups_of_class, surroundings
-from invae.data.nexus import dataset_frame, noted_records, read_nexus
+from invae.data.nexus import dataset_frame, group_frames, noted_records
 from invae.data.records import Curve, Frame, Record
 from invae.errors import FormatError
 
@@ -57,13 +58,31 @@ def read_hdf5(path: Path, inner: str | None = None, lazy: bool | None = None) ->
         groups = groups_of_class(start, "SASdata")
         if groups:
             return [_record(group, path) for group in groups]
-        frames = read_nexus(path, start, lazy)
-        if not frames:
+        plain = groups_of_class(start, "NXdata")
+        taken: set[Any] = set()
+        records: list[Record] = []
+        for group in plain:
+            others = [other for other in plain if other != group]
+            if _is_curve(group):
+                records.append(_record(group, path, others))
+            else:
+                records += group_frames(group, path, lazy, taken, others)
+        if not records:
             raise FormatError(
                 f"{path.name}:{start.name} holds no SASdata and no NXdata with a signal; "
                 f"name what to read: {path.name}:/path/to/data"
             )
-        return frames
+        return records
+
+
+def _is_curve(group: Any) -> bool:
+    """Whether a plain NXdata group holds I(q): a signal of one axis, over an axis that is called q."""
+    signal = attribute(group, "signal")
+    if not isinstance(signal, str) or getattr(group.get(signal), "shape", None) is None:
+        return False
+    shape = group[signal].shape
+    axes = [axis for axis in words(attribute(group, "axes")) if axis.lower() == "q" and axis in group]
+    return len(shape) == 1 and any(getattr(group[axis], "shape", None) == shape for axis in axes)
 
 
 class _Arrays:
@@ -88,14 +107,15 @@ class _Arrays:
         self.units[role] = unit_of(item)
 
 
-def _record(group: Any, path: Path) -> Record:
+def _record(group: Any, path: Path, others: Sequence[Any] = ()) -> Record:
     place = f"{path.name}:{group.name}"
     signal = attribute(group, "signal") or ("I" if "I" in group else None)
     if not isinstance(signal, str) or signal not in group:
         raise FormatError(f"{place} names the signal {signal!r}, but holds {', '.join(group) or 'nothing'}")
     data = group[signal]
     taken = _Arrays(group, signal, path.name)
-    taken.take("sigma", _pointer(group, data, _UNCERTAINTIES, "Idev"))
+    default = next((key for key in ("Idev", f"{signal}_errors", "errors") if key in group), "Idev")
+    taken.take("sigma", _pointer(group, data, _UNCERTAINTIES, default))
     taken.take("mask", _pointer(group, data, ("mask", "Mask", "I_mask", "Mask_name"), "Mask"))
     is_curve = data.ndim == 1
     if is_curve:
@@ -118,7 +138,7 @@ def _record(group: Any, path: Path) -> Record:
     beside |= {key: {"@": attributes(group[key])} for key in sorted(taken.used) if len(group[key].attrs)}
     metadata = {"format": "NXcanSAS", "root": attributes(group.file), "data": beside, "entry": {}}
     if entry is not None:
-        metadata["entry"], more_arrays, more_units = surroundings(entry, [group], path.name)
+        metadata["entry"], more_arrays, more_units = surroundings(entry, [group, *others], path.name)
         long_arrays, long_units = long_arrays | more_arrays, long_units | more_units
     own = ("q", "sigma", "dq", "mask") if is_curve else ("qx", "qy", "sigma", "mask")
     fields: dict[str, Any] = {key: arrays.pop(key) for key in own if key in arrays}

@@ -387,3 +387,21 @@ def test_every_text_and_number_of_an_nxcansas_entry_is_kept(shared_data):
         file.visititems(collect)
     assert len(texts) > 50
     assert all(repr(text)[1:-1] in held for text in texts)
+
+
+@pytest.mark.parametrize("errors", ["I_errors", "errors"])
+def test_plain_nexus_data_over_q_is_a_curve(tmp_path, errors):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        group = file.create_group("entry/result")
+        group.attrs.update({"NX_class": "NXdata", "signal": "I", "axes": ["q"]})
+        group["I"], group["q"], group[errors] = np.arange(3.0), np.arange(3.0), np.ones(3, np.float32)
+        group["q"].attrs["units"] = "1/nm"
+        image = file.create_group("entry/image")
+        image.attrs.update({"NX_class": "NXdata", "signal": "data"})
+        image["data"] = np.zeros((2, 2))
+    frame, curve = read(tmp_path / "a.h5")
+    assert isinstance(curve, Curve) and isinstance(frame, Frame)
+    assert not curve.columns and not frame.columns
+    assert curve.units["q"] == "1/nm" and curve.sigma.dtype == np.float32
+    (frame,) = read(f"{tmp_path}/a.h5:/entry/image")
+    assert isinstance(frame, Frame)
