@@ -134,7 +134,7 @@ def frames(data: Mapping[str, Any]) -> Any:
     """Detector frames: data (logarithmic, masked pixels grey), decoded, residual / sigma, and ring z-scores.
 
     ``frames``: list of {title?, data (2-D), decoded?, mask? (True is masked), sigma? (default: Poisson),
-    k? (limit of the residual map, 1), ring_z?, ring_radius? (pixels or q), ring_label?}.
+    residual? residual_label? (else (decoded - data) / sigma), k? (limit of the residual map, 1), ring_z?, ring_radius? (pixels or q), ring_label?}.
     """
     items = data["frames"]
     panels = [_frame_panels(item) for item in items]
@@ -170,18 +170,22 @@ def _frame_panels(item: Mapping[str, Any]) -> list[tuple[str, Any]]:
         return panels
     decoded = np.where(masked, np.nan, np.asarray(item["decoded"], float))
     panels.append(("decoded", lambda f, a: _picture(f, a, decoded, masked, "inferno", norm, "")))
-    given = item.get("sigma")
-    sigma = np.sqrt(np.maximum(values, 1)) if given is None else np.asarray(given, float)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        residual = (decoded - clear) / sigma
+    label = item.get("residual_label", "residual / σ")
+    if item.get("residual") is not None:
+        residual = np.where(masked, np.nan, np.asarray(item["residual"], float))
+    else:
+        given = item.get("sigma")
+        sigma = np.sqrt(np.maximum(values, 1)) if given is None else np.asarray(given, float)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            residual = (decoded - clear) / sigma
     limit = item.get("k", 1.0)
 
     def residual_map(figure: Any, axes: Any) -> None:
         from matplotlib.colors import Normalize
 
-        _picture(figure, axes, residual, masked, ERROR_MAP, Normalize(-limit, limit), "residual / σ")
+        _picture(figure, axes, residual, masked, ERROR_MAP, Normalize(-limit, limit), label)
 
-    panels.append(("residual / σ", residual_map))
+    panels.append((label, residual_map))
     if item.get("ring_z") is not None:
         z = np.asarray(item["ring_z"], float)
         radius = (
