@@ -50,10 +50,9 @@ def worst_frames(
     if not chosen:
         return []
     frames = [_frame(names[i], originals[i], decoded[i], bound) for i in chosen[:MOST_FRAMES]]
-    caption = (
-        "Original and decoded frames, worst first; grey pixels are masked and exact. Sigma is that of counts "
-    )
-    caption += "where the file has none."
+    caption = "Original and decoded frames, worst first; grey pixels are masked and exact."
+    if bound.kind == "sigma":
+        caption += " Sigma is that of counts where the file has none."
     return [Figure("frames", caption, {"frames": frames})]
 
 
@@ -126,11 +125,27 @@ def _frame(name: str, original: Any, decoded: Any, bound: Any) -> dict[str, Any]
         frame["sigma"] = _floats(sigma).reshape(-1, *image.shape)[0]
     if bound.kind == "sigma":
         frame["k"] = bound.value
+    else:
+        frame |= _in_bounds(_floats(image), _floats(frame["decoded"]), bound)
     rings = ring_shifts(original, decoded)
     if rings is not None:
         label = f"distance from {centre_source(original)} [pixel]"
         frame |= {"ring_z": rings.z, "ring_radius": rings.radius, "ring_label": label}
     return frame
+
+
+def _in_bounds(x: np.ndarray, y: np.ndarray, bound: Any) -> dict[str, Any]:
+    """Residual map in units of a bound that is not one of sigma."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        residual = {
+            "abs": lambda: (y - x) / bound.value,
+            "rel": lambda: (y / x - 1) / bound.value,
+            "log": lambda: np.log10(y / x) / bound.value,
+        }.get(bound.kind, lambda: y - x)()
+    return {
+        "residual": residual,
+        "residual_label": "residual" if bound.kind == "lossless" else "residual / bound",
+    }
 
 
 def _units(curve: Curve) -> dict[str, str]:

@@ -134,7 +134,8 @@ def frames(data: Mapping[str, Any]) -> Any:
     """Detector frames: data (logarithmic, masked pixels grey), decoded, residual / sigma, and ring z-scores.
 
     ``frames``: list of {title?, data (2-D), decoded?, mask? (True is masked), sigma? (default: Poisson),
-    residual? residual_label? (else (decoded - data) / sigma), k? (limit of the residual map, 1), ring_z?, ring_radius? (pixels or q), ring_label?}.
+    residual? residual_label? (else (decoded - data) / sigma), k? (limit of the residual map, 1), ring_z?,
+    ring_radius? (pixels or q), ring_label?}.
     """
     items = data["frames"]
     panels = [_frame_panels(item) for item in items]

@@ -90,7 +90,7 @@ def test_a_lossy_sigma_is_allowed_when_it_was_promised(rng):
 
 @pytest.mark.parametrize("bound", ["abs:0.01", "rel:0.01", "log:0.01", "lossless"])
 def test_every_bound_is_drawn(rng, bound):
-    originals = [curve(rng), curve(rng).replace(sigma=None, name="bare")]
+    originals = [curve(rng), curve(rng).replace(sigma=None, name="bare"), frame(rng)]
     results = evaluate_archive(originals, decompress(compress(originals, bound)), bound)
     assert results.config["kept"] is True
     from invae.report import Report

@@ -154,6 +154,12 @@ def make_gallery(rng):
                     "ring_z": rng.normal(size=60) * 0.3,
                 },
                 {"title": "no decoding", "data": spots},
+                {
+                    "data": spots,
+                    "decoded": spots,
+                    "residual": 0.0 * spots,
+                    "residual_label": "residual / bound",
+                },
             ]
         },
     }
