@@ -12,6 +12,7 @@ NAMES = (
     "deblurring",
     "heat",
     "sas_compression",
+    "sparse_codes",
     "principal_directions",
     "landscape",
     "pca_speed",
