@@ -103,7 +103,7 @@ def fit(
     linear = BayesRiskReconstructor(F, noise=_noise(noise, noise_std), rank=_rank(rank), augment=augment)
     model = _refined(linear, refine, nonnegative)
     with progress("reading") as update:
-        n_samples = fit_file(model, signals, measurements, progress=update)
+        n_samples = fit_file(model, signals, measurements, in_memory=refine is not None, progress=update)
     fitted = model if refine is None else model.reconstructor_
     if refine is None:
         model.save(output, family=not slim, overwrite=force)

@@ -25,6 +25,7 @@ def fit_file(
     signals: str | os.PathLike[str],
     measurements: str | os.PathLike[str] | None = None,
     *,
+    in_memory: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> int:
     """Fit a model to signals (and measurements) on disk; files of more than a gigabyte are read in batches.
@@ -35,6 +36,8 @@ def fit_file(
         With ``fit(signals, measurements)`` that also takes an iterator of arrays or of pairs of arrays.
     signals, measurements : path
         One sample per row, in .npy, HDF5 (``file.h5:/path``) or TIFF.
+    in_memory : bool
+        Read everything at once whatever the size: for models that take no iterator.
     progress : callable(done, total), optional
         Rows read.
 
@@ -57,7 +60,7 @@ def fit_file(
                 "give as many of each"
             )
         n_bytes = sum(math.prod(file.shape) * file.dtype.itemsize for file in files)
-        if n_bytes <= IN_MEMORY_BYTES or not hasattr(model, "_stream"):
+        if in_memory or n_bytes <= IN_MEMORY_BYTES:
             model.fit(*(np.asarray(file[...]) for file in files))
             return n_rows
         step = max(1, BATCH_VALUES * n_rows // sum(math.prod(file.shape) for file in files))
