@@ -49,6 +49,9 @@ INVENTED = re.compile(
 )
 # Files that are no curves, and become some.
 MISTAKEN = {"glucose_isomerase.ift": 49, "glucose_isomerase.out": 17, "CoreXY_ShellZ.txt": 552}
+NO_CURVES = re.compile(
+    r"glucose_isomerase\.(ift|out)|CoreXY_ShellZ\.txt|book\.xml|crash\d+\.txt|example_0[2-6].*"
+)
 FOLDERS = (
     "1d_data",
     "awkward",
@@ -102,11 +105,13 @@ def difference(mine: np.ndarray | None, theirs) -> str | None:
     return "rounds" if np.allclose(mine, theirs, rtol=5e-16, atol=0) else "converts"
 
 
-@pytest.mark.parametrize("path", [path for path in paths() if ours(path)], ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "path", [path for path in paths() if not NO_CURVES.fullmatch(path.name)], ids=lambda path: path.name
+)
 def test_sasdata_agrees_to_the_last_bit_or_differs_as_listed(path):
     curves = ours(path)
     loaded = load(path)
-    assert len(loaded) == len(curves)
+    assert len(loaded) == len(curves) > 0
     listed = [fields for pattern, fields in DIFFERENCES.items() if re.fullmatch(pattern, path.name)]
     expected = listed[0] if listed else {}
     for curve, data in zip(curves, loaded):
