@@ -19,7 +19,7 @@ from invae.evaluation.results import Figure, Results
 from invae.operators import GaussianNoise, Radon
 from invae.operators.simulate import simulate
 
-__all__ = ["LABELS", "Pairs", "draw_pairs", "run_family"]
+__all__ = ["LABELS", "TOMOGRAPHY_OPTIONS", "Pairs", "draw_pairs", "run_family"]
 
 LABELS = {
     "ellipses": "random ellipses",
@@ -29,6 +29,11 @@ LABELS = {
     "piecewise": "step functions",
 }
 BATCH = 500
+# A round field of view; rough fields (a Gaussian kernel would leave only some hundred directions).
+TOMOGRAPHY_OPTIONS = {
+    "gaussian": {"disc": True, "length_scale": 0.5, "smoothness": 1.5, "std": 0.35},
+    "photographs": {"disc": True},
+}
 
 
 @dataclass

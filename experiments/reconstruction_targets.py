@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments.reconstruction import LABELS, Pairs, draw_pairs
+from experiments.reconstruction import LABELS, TOMOGRAPHY_OPTIONS, Pairs, draw_pairs
 from invae.autoencoders import BayesRiskReconstructor, PatchAffineRefiner
 from invae.classical import Cgls, FilteredBackprojection, TotalVariation
 from invae.evaluation import relative_error
@@ -56,7 +56,6 @@ FULL = {
     "n_large": 1000,
     "n_small": 100,
 }
-DISC = {"gaussian": {"disc": True}, "photographs": {"disc": True}}
 
 log = logging.getLogger(__name__)
 
@@ -81,7 +80,7 @@ def run(config: dict[str, Any], rng: np.random.Generator) -> Results:
 
 def draw_sets(family: str, F: Any, config: dict[str, Any], rng: np.random.Generator) -> dict[str, Pairs]:
     held_out = {"split": "test"} if family == "photographs" else {}
-    options = DISC.get(family, {})
+    options = TOMOGRAPHY_OPTIONS.get(family, {})
     return {
         "train": draw_pairs(family, F, config["n_train"], rng, **options),
         "validation": draw_pairs(family, F, config["n_validation"], rng, **options),

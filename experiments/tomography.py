@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments.reconstruction import run_family
+from experiments.reconstruction import TOMOGRAPHY_OPTIONS, run_family
 from invae.evaluation.results import Results
 from invae.operators import Radon
 
@@ -22,7 +22,7 @@ QUICK = {
     "size": 64,
     "n_angles": 30,
     "families": ["ellipses", "gaussian"],
-    "options": {"gaussian": {"disc": True}, "photographs": {"disc": True}},
+    "options": TOMOGRAPHY_OPTIONS,
     "noise": [0.02],
     "n_train": 2000,
     "n_validation": 8,
