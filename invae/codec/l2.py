@@ -57,7 +57,13 @@ SHARES = (1.12, 1.25, 1.4, 1.6, 1.85, 2.2)  # of an even share of the budget of 
 LARGEST, SMALLEST = 1e140, 1e-140  # squares beyond these are not numbers any more
 
 
-def encode_l2(rows: np.ndarray, tolerance: float, model: L2Model, n_pieces: int = 1) -> bytes:
+def encode_l2(
+    rows: np.ndarray,
+    tolerance: float,
+    model: L2Model,
+    n_pieces: int = 1,
+    budgets: np.ndarray | None = None,
+) -> bytes:
     """Code rows so that each record meets the bound.
 
     Parameters
@@ -70,7 +76,10 @@ def encode_l2(rows: np.ndarray, tolerance: float, model: L2Model, n_pieces: int 
         Needed again to decode; its identity is stored, its bytes are not.
     n_pieces : int
         Consecutive rows that make one record: segments of a long curve, patches of a frame. The bound holds
-        for the record as a whole, and its pieces share the budget evenly.
+        for the record as a whole, and its pieces share the budget.
+    budgets : ndarray of shape (N / n_pieces,), optional
+        Most ||x' - x|| of each record, in place of X ||x - mean(x)||: for records that were padded. A record
+        with budget 0 is exact.
 
     Raises
     ------
@@ -85,9 +94,9 @@ def encode_l2(rows: np.ndarray, tolerance: float, model: L2Model, n_pieces: int 
     if n_pieces < 1 or len(rows) % n_pieces:
         raise InputError(f"{len(rows)} rows are no whole number of records of {n_pieces} pieces")
     if n_pieces == 1:
-        side, codes, exact = _encode_rows(rows, _budgets(rows, tolerance), model)
+        side, codes, exact = _encode_rows(rows, _budgets(rows, tolerance, budgets), model)
     else:
-        side, codes, exact = _encode_records(rows, tolerance, model, n_pieces)
+        side, codes, exact = _encode_records(rows, tolerance, model, n_pieces, budgets)
     writer = Writer()
     writer.raw(MAGIC).raw(model.identity).number(len(rows)).number(rows.shape[1]).real(tolerance)
     writer.number(len(exact))
@@ -102,7 +111,7 @@ def encode_l2(rows: np.ndarray, tolerance: float, model: L2Model, n_pieces: int 
 def sparse_codes(rows: np.ndarray, tolerance: float, model: L2Model) -> np.ndarray:
     """The integer codes (N, l) that `encode_l2` would write: to count nonzeros, and to look at them."""
     rows = np.asarray(rows, np.float64)
-    return _encode_rows(rows, _budgets(rows, tolerance), model)[1]
+    return _encode_rows(rows, _budgets(rows, tolerance, None), model)[1]
 
 
 def decode_l2(data: bytes, model: L2Model) -> np.ndarray:
@@ -141,20 +150,23 @@ def decode_l2(data: bytes, model: L2Model) -> np.ndarray:
     return rows
 
 
-def _budgets(records: np.ndarray, tolerance: float) -> np.ndarray:
+def _budgets(records: np.ndarray, tolerance: float, given: np.ndarray | None) -> np.ndarray:
     """Most ||x' - x|| of each record; 0 where it must be exact."""
     budget = np.zeros(len(records))
     with np.errstate(invalid="ignore"):
         finite = (np.abs(records) < LARGEST).all(axis=1)
-    centred = records[finite] - records[finite].mean(axis=1, keepdims=True)
-    budget[finite] = tolerance * np.linalg.norm(centred, axis=1)
+    if given is None:
+        centred = records[finite] - records[finite].mean(axis=1, keepdims=True)
+        budget[finite] = tolerance * np.linalg.norm(centred, axis=1)
+    else:
+        budget[finite] = np.asarray(given, np.float64)[finite]
     return np.where(budget > SMALLEST, budget, 0.0)
 
 
-def _encode_records(rows, tolerance, model, n_pieces) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _encode_records(rows, tolerance, model, n_pieces, budgets) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Like `_encode_rows`, for records of several rows: pieces that need less leave more to the others."""
     records = rows.reshape(-1, n_pieces * rows.shape[1])
-    budget = _budgets(records, tolerance)
+    budget = _budgets(records, tolerance, budgets)
     even = np.repeat(budget / math.sqrt(n_pieces), n_pieces)
     best = _encode_rows(rows, even, model)
     for factor in SHARES:

@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from invae.codec.l2_archive import compress_l2, decompress_l2, is_l2
+from invae.data.records import Curve, Frame, identical
+from invae.errors import BoundError, FormatError, InputError
+
+
+def relative_error(decoded, original):
+    a, b = original.astype(float), decoded.astype(float)
+    if original.dtype.kind == "f" and (a > 0).all():
+        a, b = np.log10(a), np.log10(b)
+    return np.linalg.norm(b - a) / np.linalg.norm(a - a.mean())
+
+
+def curve(rng, n):
+    q = np.geomspace(1e-3, 1, n)
+    return 10 ** rng.uniform(0, 3) / (1 + (q * rng.uniform(20, 300)) ** 4) + 1e-3
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("n", [5, 100, 512, 513, 2000])
+def test_curves_of_any_length_meet_the_bound(rng, dtype, n):
+    original = curve(rng, n).astype(dtype)
+    blob = compress_l2(original, 0.02)
+    decoded = decompress_l2(blob)
+    assert is_l2(blob) and decoded.dtype == dtype and decoded.shape == original.shape
+    assert relative_error(decoded, original) <= 0.02
+    assert len(blob) < 90 + 0.2 * n
+
+
+@pytest.mark.parametrize("shape", [(40, 50), (16, 16), (3, 33, 20), (2, 2, 17, 4)])
+def test_frames_and_stacks_meet_the_bound(rng, shape):
+    rows, columns = np.ogrid[: shape[-2], : shape[-1]]
+    original = 50 * np.exp(-((rows - 7.3) ** 2 + (columns - 9.1) ** 2) / 80) * np.ones(shape) - 0.5
+    decoded = decompress_l2(compress_l2(original, 0.02))
+    assert decoded.shape == shape and relative_error(decoded, original) <= 0.02
+
+
+def test_counts_come_back_as_integers_within_the_bound(rng):
+    original = rng.poisson(2000, (32, 32)).astype(np.int32)
+    decoded = decompress_l2(compress_l2(original, 0.5))
+    assert decoded.dtype == np.int32 and relative_error(decoded, original) <= 0.5
+
+
+def test_records_keep_everything_but_the_values(rng):
+    q = np.geomspace(1e-3, 1, 200)
+    records = [
+        Curve(q=q, intensity=curve(rng, 200), sigma=rng.random(200), name=f"run {i}", header="as it was")
+        for i in range(3)
+    ]
+    frame = Frame(data=rng.normal(0, 1, (20, 20)), mask=np.eye(20, dtype=np.uint8), name="map")
+    for data in (records, [*records, frame], frame):
+        decoded = decompress_l2(compress_l2(data, 0.05))
+        pairs = zip(data, decoded) if isinstance(data, list) else [(data, decoded)]
+        for before, after in pairs:
+            assert identical(before.replace(values=after.values), after)
+            assert relative_error(after.values, before.values) <= 0.05
+
+
+def test_mappings_and_lists_keep_names_and_order(rng):
+    data = {"b": curve(rng, 60), "a": np.array([1.0, np.nan, 3.0, 4.0, 5.0]), "c": np.zeros((0, 3))}
+    decoded = decompress_l2(compress_l2(data, 0.1))
+    assert list(decoded) == ["b", "a", "c"] and decoded["c"].shape == (0, 3)
+    assert np.array_equal(decoded["a"], data["a"], equal_nan=True)
+
+
+def test_curves_together_take_fewer_bytes_than_apart(rng):
+    curves = [curve(rng, 128) for _ in range(30)]
+    assert len(compress_l2(curves, 0.02)) < 0.6 * sum(len(compress_l2(c, 0.02)) for c in curves)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    hnp.arrays(
+        st.sampled_from([np.float32, np.float64, np.int16, np.uint8, np.bool_]),
+        hnp.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=9),
+    ),
+    st.sampled_from([1e-5, 0.03, 0.5]),
+)
+def test_any_array_meets_the_bound_or_is_exact(array, tolerance):
+    decoded = decompress_l2(compress_l2(array, tolerance))
+    assert decoded.dtype == array.dtype and decoded.shape == array.shape
+    if array.tobytes() != decoded.tobytes():
+        assert relative_error(decoded, array) <= tolerance
+
+
+def test_damage_is_an_error(rng):
+    blob = compress_l2([curve(rng, 90), rng.normal(0, 1, (20, 20))], 0.05)
+    for _ in range(80):
+        broken = bytearray(blob)
+        broken[rng.integers(len(blob))] ^= 1 << int(rng.integers(8))
+        with pytest.raises(FormatError):
+            decompress_l2(bytes(broken))
+        with pytest.raises(FormatError):
+            decompress_l2(blob[: rng.integers(len(blob))])
+
+
+def test_wrong_arguments_are_named():
+    with pytest.raises(BoundError, match="between 0 and 1"):
+        compress_l2(np.ones(9), 1.5)
+    with pytest.raises(InputError, match="real numbers"):
+        compress_l2(np.ones(9, complex), 0.1)
