@@ -162,6 +162,14 @@ class CosineModes:
         """Power of each mode under a Matern kernel, shape (k,)."""
         return self._spectrum(length_scale, smoothness)[self.index]
 
+    def cut_off(self, white: np.ndarray, length_scale: float, smoothness: float) -> np.ndarray:
+        """Fields of the reflected kernel without these modes, from white noise (N, n)."""
+        root = np.sqrt(self._spectrum(length_scale, smoothness))
+        root[self.index] = 0.0
+        axes = tuple(range(1, 1 + len(self.shape)))
+        fields = scipy.fft.idctn(white.reshape(-1, *self.shape) * root, norm="ortho", axes=axes)
+        return fields.reshape(white.shape)
+
     def variance(self, length_scale: float, smoothness: float) -> Array:
         """Variance of each pixel under the reflected kernel, shape (n,): 1 but near the edges."""
         power = self._spectrum(length_scale, smoothness)

@@ -33,6 +33,7 @@ LENGTHS = (1 / 64, 1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2)
 SMOOTHNESS = (0.5, 1.5)
 RHO = (0.0, 0.01, 0.03, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 1.0)
 MODES = 600
+DRAWS = 8
 MOST = 2**24  # entries of the samples that are looked at
 PIXELS = 2048
 
@@ -101,7 +102,7 @@ def choose_kernel(
 
     The kernel enters by its `MODES` lowest cosine modes, so that every candidate is a reweighting of
     factors that are measured once: one Cholesky factorisation of the smaller of samples + modes and
-    measurements each.
+    measurements each. What these modes cut off acts as noise, measured on a few draws of it.
 
     Parameters
     ----------
@@ -126,15 +127,22 @@ def choose_kernel(
     Y, X, B = measure(held), held[:, pixels], B[:, pixels]
     noise = max(noise, 1e-10 * float(np.mean(np.square(G[: len(train)], dtype=np.float64).sum(axis=0))))
     Y = Y + math.sqrt(noise) * rng.standard_normal(Y.shape)
-    solve = _reweighted(G, Y, noise)
+    solve = _reweighted(G, Y)
+    white = rng.standard_normal((DRAWS, n)) if len(modes.modes) < n else np.zeros((0, n))
+    lost: dict[tuple[float, float], float] = {}
     tried: dict[tuple[float, float, float], float] = {}
 
     def risk(length: float, nu: float, rho: float) -> float:
         key = (length, nu, rho)
         if key not in tried:
             power = modes.eigenvalues(length, nu)
+            if (length, nu) not in lost:
+                fields = modes.cut_off(white, length, nu) * deviation
+                image = measure(fields.astype(train.dtype))
+                lost[length, nu] = float(np.mean(np.square(image, dtype=np.float64))) if len(image) else 0.0
             weights = np.concatenate([np.full(len(train), 1 - rho), rho * power])
-            tried[key] = float(np.mean(np.sum((X - solve(weights) @ B) ** 2, axis=1)))
+            coefficients = solve(weights, noise + rho * lost[length, nu])
+            tried[key] = float(np.mean(np.sum((X - coefficients @ B) ** 2, axis=1)))
         return tried[key]
 
     nu, rho = SMOOTHNESS[0], 0.35
@@ -165,13 +173,13 @@ def choose_kernel(
     return found
 
 
-def _reweighted(G: np.ndarray, Y: np.ndarray, noise: float) -> Callable[[np.ndarray], np.ndarray]:
-    """For weights w of the rows of G: coefficients c (N', k) with x_hat = c B, in the smaller of k and m."""
+def _reweighted(G: np.ndarray, Y: np.ndarray) -> Callable[[np.ndarray, float], np.ndarray]:
+    """For weights of the rows of G and a noise power: coefficients c (N', k), x_hat = c B, in the smaller space."""
     k, m = G.shape
     if k <= m:
         gram, image = row_gram(G), np.asarray(Y @ G.T, np.float64)
 
-        def by_factors(weights: np.ndarray) -> np.ndarray:
+        def by_factors(weights: np.ndarray, noise: float) -> np.ndarray:
             root = np.sqrt(weights)
             system = gram * np.outer(root, root)
             system[np.diag_indices(k)] += noise
@@ -179,7 +187,7 @@ def _reweighted(G: np.ndarray, Y: np.ndarray, noise: float) -> Callable[[np.ndar
 
         return by_factors
 
-    def by_measurements(weights: np.ndarray) -> np.ndarray:
+    def by_measurements(weights: np.ndarray, noise: float) -> np.ndarray:
         system = (G.T * weights) @ G
         system[np.diag_indices(m)] += noise
         z = scipy.linalg.solve(system, Y.T, assume_a="pos", check_finite=False).T

@@ -96,7 +96,7 @@ def test_kernel_search_is_the_same_through_factors_and_measurements(m, rng):
 
     G, Y, w = rng.standard_normal((20, m)), rng.standard_normal((4, m)), rng.uniform(0, 1, 20)
     expected = Y @ np.linalg.inv((G.T * w) @ G + 0.1 * np.eye(m)) @ G.T * w
-    assert np.allclose(_reweighted(G, Y, 0.1)(w), expected)
+    assert np.allclose(_reweighted(G, Y)(w, 0.1), expected)
 
 
 def test_augmentation_is_the_orbit_of_the_group(rng):
