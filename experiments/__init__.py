@@ -17,10 +17,7 @@ NAMES = (
     "landscape",
     "pca_speed",
     "step_functions",
-    "principal_directions",
-    "landscape",
-    "pca_speed",
-    "step_functions",
+    "rank_constrained",
 )
 
 # Run by name only: they hold the project against its targets, and take long in their full configuration.

@@ -136,7 +136,7 @@ class _Trained(BaseEstimator):
             self.history_.append(_mean_loss(model, inputs[held], targets[held], self.batch_size))
             if self.history_[-1] < best[0]:
                 best = self.history_[-1], copy.deepcopy(model.state_dict())
-            logger.info("epoch %d: held-back loss %.4g", epoch + 1, self.history_[-1])
+            logger.debug("epoch %d: held-back loss %.4g", epoch + 1, self.history_[-1])
         model.load_state_dict(best[1])
         model.eval()
         self.seconds_ = time.perf_counter() - start
