@@ -66,4 +66,4 @@ class Spectrum:
                 np.result_type(rows.dtype, np.complex64) if np.iscomplexobj(half) else rows.dtype
             )
             out = fft.irfftn(fft.rfftn(fields, axes=axes) * half, s=self.values.shape, axes=axes)
-        return out.reshape(len(fields), -1)
+        return out.reshape(len(fields), self.values.size)
