@@ -89,7 +89,7 @@ class Operator(pylops.LinearOperator):
     ) -> np.ndarray:
         rows = as_float(rows)
         size = int(np.prod(dims))
-        if len(rows) == 0 and rows.shape[1:] in ((size,), tuple(dims)):
+        if rows.ndim and len(rows) == 0 and rows.shape[1:] in ((size,), tuple(dims)):
             out = (int(np.prod(dimsd)),) if rows.shape[1:] == (size,) else tuple(dimsd)
             return np.zeros((0, *out), rows.dtype)
         if rows.ndim == 2 and rows.shape[1] == size:
