@@ -44,8 +44,8 @@ def compress(
     Parameters
     ----------
     data : array_like, sequence of arrays, mapping of str to array, Curve, Frame, or sequence of these
-        Arrays of any shape and any real dtype; datasets of an open HDF5 file are read block by block. `decompress`
-        gives the same kind back.
+        Arrays of any shape and any real dtype; datasets of an open HDF5 file are read block by block.
+        `decompress` gives the same kind back.
     bound : str or Bound, default="lossless"
         ``abs:X``, ``rel:X``, ``log:X``, ``Ksigma`` or ``lossless``; of records it holds for ``intensity`` or
         ``data``; q, dq, masks, further columns and all texts are exact. See `Bound`.
@@ -201,7 +201,7 @@ def _items(data: Any) -> tuple[str, Sequence[Any], list[str] | None]:
 
 
 class Blocks(Sequence[Any]):
-    """A large array, or one on disk such as an HDF5 dataset, as blocks of rows that are read when asked for."""
+    """A large array, or one on disk such as an HDF5 dataset, as blocks of rows read when asked for."""
 
     def __init__(self, data: Any, n_rows: int) -> None:
         self.data = data

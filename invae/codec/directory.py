@@ -142,7 +142,7 @@ def assemble(directory: Directory, groups: Sequence[bytes]) -> bytes:
 
 
 def locate(read: Callable[[int, int], bytes], size: int) -> tuple[Directory, list[int]]:
-    """Find the groups of an archive of ``size`` bytes: its directory and the offsets of the groups and of their end.
+    """Find the groups of an archive of ``size`` bytes: its directory, and offsets of groups and their end.
 
     Raises
     ------

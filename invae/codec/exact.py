@@ -10,6 +10,7 @@ ORDERED   3      floats: varint shift, then the plane of ordered bits (magnitude
 FIXED     4      floats that were decimal text: k, escapes, plane n (x = n 10^-k)
 DIGITS    5      floats that were decimal text: d, escapes, plane of d-digit codes
 NARROW    6      float64 that holds float32 values: an exact plane of float32
+MARKED    7      integer types with marks of dead pixels: escapes, then the integer plane (uint64 by its bits)
 ========= ====== ===================================================================================
 
 *escapes*: varint count; when it is not 0, a block with the 0/1 integer plane of positions and a block with
@@ -26,13 +27,14 @@ from invae.codec.decimals import decimal_forms, fixed_to_values, scientific_to_v
 from invae.codec.integers import decode_integers, encode_integers
 from invae.codec.varint import Reader, Writer
 
-__all__ = ["decode_escapes", "decode_exact", "encode_escapes", "encode_exact", "fill_gaps"]
+__all__ = ["decode_escapes", "decode_exact", "encode_escapes", "encode_exact", "fill_gaps", "sentinels"]
 
-RAW, SHUFFLE, WHOLE, ORDERED, FIXED, DIGITS, NARROW = range(7)
+RAW, SHUFFLE, WHOLE, ORDERED, FIXED, DIGITS, NARROW, MARKED = range(8)
+SENTINELS = (2**16 - 1, 2**31 - 1, 2**32 - 1)
 
 
-def encode_exact(plane: np.ndarray) -> bytes:
-    """Code a plane (rows, columns) of any native real dtype, bit for bit."""
+def encode_exact(plane: np.ndarray, height: int = 0) -> bytes:
+    """Code a plane (rows, columns) of any native real dtype; ``height`` as for `encode_integers`."""
     plane = np.ascontiguousarray(plane)
     little = plane.astype(plane.dtype.newbyteorder("<"), copy=False)
     raw = little.tobytes()
@@ -40,7 +42,13 @@ def encode_exact(plane: np.ndarray) -> bytes:
     if plane.size == 0:
         return forms[0]
     if plane.dtype.kind in "biu":
-        forms.append(_encode_whole(plane))
+        marks = sentinels(plane)
+        if marks.any() and not marks.all():
+            out = Writer().byte(MARKED).raw(encode_escapes(marks, plane))
+            out.raw(encode_integers(fill_gaps(_bits(plane), marks), None, height))
+            forms.append(bytes(out.data))
+        else:
+            forms.append(_encode_whole(plane, height))
     elif plane.dtype.itemsize <= 8:
         forms += _float_forms(plane)
     smallest = min(forms, key=len)
@@ -65,8 +73,13 @@ def decode_exact(reader: Reader, dtype: np.dtype, n_rows: int, n_columns: int) -
         return _decode_shuffled(reader, dtype, shape)
     if mode == WHOLE and dtype.kind in "biu":
         shift = _shift(reader)
-        bits = decode_integers(reader, n_rows, n_columns) << shift
-        return bits.view(np.uint64).astype(dtype) if dtype == np.uint64 else bits.astype(dtype)
+        return _from_bits(decode_integers(reader, n_rows, n_columns) << shift, dtype)
+    if mode == MARKED and dtype.kind in "iu":
+        positions, values = decode_escapes(reader, dtype, n_rows, n_columns)
+        plane = _from_bits(decode_integers(reader, n_rows, n_columns), dtype)
+        if positions is not None:
+            plane[positions] = values
+        return plane
     if dtype.kind != "f" or dtype.itemsize > 8:
         raise reader.fail(f"mode {mode} does not fit dtype {dtype}")
     if mode == ORDERED:
@@ -168,10 +181,33 @@ def _float_forms(plane: np.ndarray) -> list[bytes]:
     return forms or [_encode_ordered(plane)]
 
 
-def _encode_whole(plane: np.ndarray) -> bytes:
-    bits = plane.view(np.int64) if plane.dtype == np.uint64 else plane.astype(np.int64)
+def sentinels(plane: np.ndarray) -> np.ndarray:
+    """Where integer data hold marks of dead pixels instead of values."""
+    if plane.dtype.kind not in "iu":
+        return np.zeros(plane.shape, dtype=bool)
+    info = np.iinfo(plane.dtype)
+    found = np.zeros(plane.shape, dtype=bool)
+    for value in (*SENTINELS, info.max):
+        if plane.dtype.itemsize > 1 and value <= info.max:
+            found |= plane == value
+    below = plane < 0
+    if below.any() and np.unique(plane[below][: 1 << 16]).size <= 4 and np.unique(plane[below]).size <= 4:
+        found |= below
+    return found
+
+
+def _bits(plane: np.ndarray) -> np.ndarray:
+    return plane.view(np.int64) if plane.dtype == np.uint64 else plane.astype(np.int64)
+
+
+def _from_bits(bits: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    return bits.view(np.uint64) if dtype == np.uint64 else bits.astype(dtype)
+
+
+def _encode_whole(plane: np.ndarray, height: int) -> bytes:
+    bits = _bits(plane)
     shift = _common_zeros(bits)
-    return bytes(Writer().byte(WHOLE).number(shift).raw(encode_integers(bits >> shift)).data)
+    return bytes(Writer().byte(WHOLE).number(shift).raw(encode_integers(bits >> shift, None, height)).data)
 
 
 def _encode_ordered(plane: np.ndarray) -> bytes:

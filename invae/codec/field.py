@@ -9,6 +9,7 @@ ABS, LOG  1 X as a short real, escapes, integer plane (`invae.codec.grid`)
 REL       3 X, byte 1 and a block with the integer plane of signs (or byte 0), escapes, integer plane
 SCALED    4 K, unit (real), byte predictor, escapes, plane; needs decoded sigma (`invae.codec.scaled`)
 COUNTS    5 K, largest count (varint), escapes, integer plane of cells (`invae.codec.counts`)
+DITHERED  6 as COUNTS, with the varint seed of the dither behind the largest count
 ========= = ===============================================================================================
 
 The plane of an array of shape (.., n) is (product of the others, n). Every array is decoded before it is
@@ -23,7 +24,7 @@ import numpy as np
 
 from invae.codec import counts, predictors, scaled
 from invae.codec.bounds import Bound, poisson_sigma
-from invae.codec.exact import decode_escapes, decode_exact, encode_escapes, encode_exact, fill_gaps
+from invae.codec.exact import decode_escapes, decode_exact, encode_escapes, encode_exact, fill_gaps, sentinels
 from invae.codec.grid import grid_codes, grid_values
 from invae.codec.integers import PlaneModel, decode_integers, encode_integers
 from invae.codec.transforms import rounded
@@ -39,11 +40,11 @@ DTYPES = (
     *(f"{order}{kind}" for kind in ("i2", "u2", "i4", "u4", "i8", "u8", "f2", "f4", "f8") for order in "<>"),
 )
 EXTENDED = 31  # head number of a dtype that is written out, such as long doubles
-EXACT, ABS, LOG, REL, SCALED, COUNTS = range(6)
+EXACT, ABS, LOG, REL, SCALED, COUNTS, DITHERED = range(7)
+SEED = 0
 MODE_OF = {"abs": ABS, "log": LOG, "rel": REL}
 KIND_OF = {mode: kind for kind, mode in MODE_OF.items()}
 MOST_VALUES = 1 << 36
-SENTINELS = (2**16 - 1, 2**31 - 1, 2**32 - 1)
 
 
 def encode_field(
@@ -91,6 +92,7 @@ def encode_field(
     if bound.kind == "sigma" and sigma is None:
         poisson_sigma(array)  # raises for data that have no sigma
     plane = _plane(array)
+    height = array.shape[-2] if array.ndim > 1 else 0
     bounded = None
     if bound.kind != "lossless" and plane.dtype.kind != "b" and plane.dtype.itemsize <= 8 and plane.size:
         bounded = _encode_bounded(
@@ -99,11 +101,14 @@ def encode_field(
             None if sigma is None else _plane(np.asarray(sigma)),
             None if mask is None else _plane(np.asarray(mask)) != 0,
             model,
+            height,
         )
     if bounded is not None and len(bounded) < plane.nbytes // 8:
         candidates = [bounded]
     else:
-        candidates = [bytes([EXACT]) + encode_exact(plane)] + ([bounded] if bounded is not None else [])
+        candidates = [bytes([EXACT]) + encode_exact(plane, height)] + (
+            [bounded] if bounded is not None else []
+        )
     for body in sorted(candidates, key=len):
         data = head + body
         ratio = bound.max_ratio(array, decode_field(data, sigma, 0, model), sigma, mask)
@@ -130,7 +135,7 @@ def decode_field(
     mode = reader.byte()
     if mode == EXACT:
         plane = decode_exact(reader, native, n_rows, n_columns)
-    elif mode <= COUNTS:
+    elif mode <= DITHERED:
         plane = _decode_bounded(reader, mode, native, (n_rows, n_columns), sigma, model)
     else:
         raise reader.fail(f"field mode {mode} is unknown to this version")
@@ -150,16 +155,17 @@ def _encode_bounded(
     sigma: np.ndarray | None,
     mask: np.ndarray | None,
     model: PlaneModel | None,
+    height: int,
 ) -> bytes | None:
     """Bytes of the bounded form behind the head, or None where there is none."""
-    exact = _sentinels(plane) | (~np.isfinite(plane) if plane.dtype.kind == "f" else False)
+    exact = sentinels(plane) | (~np.isfinite(plane) if plane.dtype.kind == "f" else False)
     if mask is not None:
         exact = exact | mask
     if bound.kind == "sigma":
         return (
-            _encode_counts(plane, bound, exact, model)
+            _encode_counts(plane, bound, exact, model, height)
             if sigma is None
-            else _encode_scaled(plane, bound, sigma, exact, model)
+            else _encode_scaled(plane, bound, sigma, exact, model, height)
         )
     known = np.where(exact, np.zeros((), plane.dtype), plane)
     codes, outside = grid_codes(known, bound)
@@ -172,12 +178,17 @@ def _encode_bounded(
         out.byte(int(signs.any()))
         if signs.any():
             out.block(encode_integers(signs))
-    out.raw(encode_escapes(escaped, plane)).raw(encode_integers(fill_gaps(codes, escaped), model))
+    out.raw(encode_escapes(escaped, plane)).raw(encode_integers(fill_gaps(codes, escaped), model, height))
     return bytes(out.data)
 
 
 def _encode_scaled(
-    plane: np.ndarray, bound: Bound, sigma: np.ndarray, exact: np.ndarray, model: PlaneModel | None
+    plane: np.ndarray,
+    bound: Bound,
+    sigma: np.ndarray,
+    exact: np.ndarray,
+    model: PlaneModel | None,
+    height: int,
 ) -> bytes | None:
     x, s = np.where(exact, np.zeros((), plane.dtype), plane).astype(np.float64), _finite(sigma)
     usable = ~exact & np.isfinite(s) & (s > 0)
@@ -199,15 +210,17 @@ def _encode_scaled(
     values = _from_units(decoded, unit, plane.dtype)
     escaped = gaps | ~bound.check(plane, values, sigma)
     out = Writer().byte(SCALED).short(bound.value).real(unit).byte(kind)
-    out.raw(encode_escapes(escaped, plane)).raw(encode_integers(r, model))
+    out.raw(encode_escapes(escaped, plane)).raw(encode_integers(r, model, height))
     return bytes(out.data)
 
 
 def _encode_counts(
-    plane: np.ndarray, bound: Bound, exact: np.ndarray, model: PlaneModel | None
+    plane: np.ndarray, bound: Bound, exact: np.ndarray, model: PlaneModel | None, height: int
 ) -> bytes | None:
     exact = exact | (plane < 0)
     top = int(plane[~exact].max()) if not exact.all() else 0
+    if top < counts.MOST_DITHERED:
+        return _encode_dithered(plane, bound, exact, top, model, height)
     table = counts.cells(bound.value, top) if top < 1 << 62 else None
     if table is None:
         return None
@@ -216,7 +229,19 @@ def _encode_counts(
     decoded = _fit(counts.cells_to_counts(codes, table), plane.dtype)
     escaped = exact | ~bound.check(plane, decoded)
     out = Writer().byte(COUNTS).short(bound.value).number(top)
-    out.raw(encode_escapes(escaped, plane)).raw(encode_integers(fill_gaps(codes, escaped), model))
+    out.raw(encode_escapes(escaped, plane)).raw(encode_integers(fill_gaps(codes, escaped), model, height))
+    return bytes(out.data)
+
+
+def _encode_dithered(
+    plane: np.ndarray, bound: Bound, exact: np.ndarray, top: int, model: PlaneModel | None, height: int
+) -> bytes:
+    scale = counts.DitheredCells(bound.value, top)
+    u = counts.dither(plane.size, SEED).reshape(plane.shape)
+    codes = scale.numbers(np.where(exact, 0, plane).astype(np.int64), u)
+    escaped = exact | ~bound.check(plane, _fit(scale.counts(codes, u), plane.dtype))
+    out = Writer().byte(DITHERED).short(bound.value).number(top).number(SEED)
+    out.raw(encode_escapes(escaped, plane)).raw(encode_integers(fill_gaps(codes, escaped), model, height))
     return bytes(out.data)
 
 
@@ -229,7 +254,7 @@ def _decode_bounded(
     model: PlaneModel | None,
 ) -> np.ndarray:
     value = reader.short()
-    if dtype.kind not in "iuf" or dtype.itemsize > 8 or (mode == COUNTS and dtype.kind == "f"):
+    if dtype.kind not in "iuf" or dtype.itemsize > 8 or (mode >= COUNTS and dtype.kind == "f"):
         raise reader.fail(f"field mode {mode} does not fit dtype {dtype}")
     if mode == SCALED:
         unit, kind = reader.real(), reader.byte()
@@ -248,6 +273,14 @@ def _decode_bounded(
             raise reader.fail(f"largest count {top} is too large")
         positions, values = decode_escapes(reader, dtype, *shape)
         plane = _fit(counts.cells_to_counts(decode_integers(reader, *shape, model), table), dtype)
+    elif mode == DITHERED:
+        top, seed = reader.number(), reader.number()
+        if top >= counts.MOST_DITHERED or seed > 1 << 16:
+            raise reader.fail(f"largest count {top} or seed {seed} is too large")
+        positions, values = decode_escapes(reader, dtype, *shape)
+        codes = decode_integers(reader, *shape, model)
+        u = counts.dither(codes.size, seed).reshape(shape)
+        plane = _fit(counts.DitheredCells(value, top).counts(codes, u), dtype)
     else:
         bound = Bound(KIND_OF[mode], value) if mode != REL or value < 1 else None
         if bound is None:
@@ -279,21 +312,6 @@ def _finite(sigma: np.ndarray) -> np.ndarray:
 def _fit(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
     info = np.iinfo(dtype)
     return np.clip(values, info.min, min(info.max, (1 << 63) - 1)).astype(dtype)
-
-
-def _sentinels(plane: np.ndarray) -> np.ndarray:
-    """Where integer data hold marks of dead pixels instead of values."""
-    if plane.dtype.kind not in "iu":
-        return np.zeros(plane.shape, dtype=bool)
-    info = np.iinfo(plane.dtype)
-    found = np.zeros(plane.shape, dtype=bool)
-    for value in (*SENTINELS, info.max):
-        if plane.dtype.itemsize > 1 and value <= info.max:
-            found |= plane == value
-    below = plane < 0
-    if below.any() and np.unique(plane[below][: 1 << 16]).size <= 4 and np.unique(plane[below]).size <= 4:
-        found |= below
-    return found
 
 
 def _plane(array: np.ndarray) -> np.ndarray:

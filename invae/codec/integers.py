@@ -12,11 +12,14 @@ import numpy as np
 
 from invae.codec import predictors
 from invae.codec.entropy import decode_plane, encode_plane
+from invae.codec.frames import decode_frames, encode_frames
 from invae.codec.varint import Reader, Writer
 
 __all__ = ["PlaneModel", "decode_integers", "encode_integers"]
 
-LEARNED = 255
+LEARNED, FRAMES = 255, 254
+FEWEST_ROWS = 8
+ALONG_ROWS = ("left", "line", "bend")
 SAMPLE_ROWS = 256
 TRIED = 2  # predictors that are coded in full when the plane is small
 SMALL = 1 << 16
@@ -33,8 +36,11 @@ class PlaneModel(Protocol):
         """Inverse of `encode`."""
 
 
-def encode_integers(plane: np.ndarray, model: PlaneModel | None = None) -> bytes:
-    """Code an int64 plane of shape (rows, columns), by the model where that is shorter."""
+def encode_integers(plane: np.ndarray, model: PlaneModel | None = None, height: int = 0) -> bytes:
+    """Code an int64 plane of shape (rows, columns), by the model or as frames where that is shorter.
+
+    ``height`` is the number of rows of a frame when the plane is a stack of frames, else 0.
+    """
     plane = np.ascontiguousarray(plane, dtype=np.int64)
     if plane.size == 0:
         return b"\0\0"
@@ -42,12 +48,16 @@ def encode_integers(plane: np.ndarray, model: PlaneModel | None = None) -> bytes
     if (plane == first).all():
         return bytes(Writer().byte(0).signed(first).data)
     best = b""
-    for name in _promising(plane):
+    names = _promising(plane)
+    for name in names:
         coded = encode_plane(predictors.residuals(plane, name))
         if not best or len(coded) + 1 < len(best):
             best = bytes([1 + predictors.PREDICTORS.index(name)]) + coded
-    learned = None if model is None else model.encode(plane)
-    return best if learned is None or len(learned) + 1 >= len(best) else bytes([LEARNED]) + learned
+    if model is not None:
+        best = _shorter(best, LEARNED, model.encode(plane))
+    if height >= FEWEST_ROWS and names[0] not in ALONG_ROWS:
+        best = _shorter(best, FRAMES, encode_frames(plane, height))
+    return best
 
 
 def decode_integers(
@@ -64,10 +74,16 @@ def decode_integers(
         if model is None:
             raise reader.fail("these integers were coded by a model, but the archive names none")
         return model.decode(reader.rest(), n_rows, n_columns)
+    if method == FRAMES:
+        return decode_frames(reader.rest(), n_rows, n_columns)
     if method > len(predictors.PREDICTORS):
         raise reader.fail(f"predictor {method} is unknown to this version")
     plane = decode_plane(reader.rest(), n_rows, n_columns)
     return predictors.restore(plane, predictors.PREDICTORS[method - 1])
+
+
+def _shorter(best: bytes, method: int, coded: bytes | None) -> bytes:
+    return best if coded is None or len(coded) + 1 >= len(best) else bytes([method]) + coded
 
 
 def _promising(plane: np.ndarray) -> list[str]:

@@ -55,7 +55,19 @@ from invae.codec.experts import (
 )
 from invae.codec.tables import S_MAX, SQUASH, STRETCH
 
-__all__ = ["N_DECISIONS", "N_INPUTS", "N_SETS", "N_TABLES", "SELECTORS", "TABLE", "code_plane"]
+__all__ = [
+    "N_DECISIONS",
+    "N_INPUTS",
+    "N_SETS",
+    "N_SPEAKERS",
+    "N_TABLES",
+    "SELECTORS",
+    "TABLE",
+    "code_first",
+    "code_plane",
+    "code_value",
+    "place",
+]
 
 LMS, BIAS, BASE = N_EXPERTS, N_EXPERTS + 1, N_EXPERTS + 2
 N_ALL = N_EXPERTS + 3
@@ -106,7 +118,7 @@ def code_plane(
             break
         if not decoding and state[POSITION] + MOST_BYTES > stream.size:
             return -1
-        first = _code_first(state, stream, decoding, plane[i, 0], first, F)
+        first = code_first(state, stream, decoding, plane[i, 0], first, F)
         plane[i, 0] = first
         H[: PAD + 1] = first
         R[:] = start
@@ -160,14 +172,14 @@ def code_plane(
             ctx[1] = (((clip(g1, 3) + 3) * 5 + clip(g2, 2) + 2) * 3 + clip(g3, 1) + 1) * 8 + (
                 error_scale >> 1
             )
-            ctx[2] = (_place(off[5] >> z, 32, 9) * 19 + _place(off[6] >> z, 32, 9)) * 4 + (scale >> 2)
-            ctx[3] = (_place(off[0] >> z, 128, 5) * 11 + _place(off[1] >> z, 128, 5)) * 16 + scale
+            ctx[2] = (place(off[5] >> z, 32, 9) * 19 + place(off[6] >> z, 32, 9)) * 4 + (scale >> 2)
+            ctx[3] = (place(off[0] >> z, 128, 5) * 11 + place(off[1] >> z, 128, 5)) * 16 + scale
             ctx[4] = (32 * j // n_columns) * 16 + error_scale
             ctx[5] = (spread * 16 + error_scale) * 2 + (1 if f > 64 else 0)
             ctx[6] = ((min(level(run1), 11) * 12 + min(level(run2), 11)) * 3 + way * sign + 1) * 4 + min(
                 f >> 5, 3
             )
-            ctx[7] = (_place(off[7] >> z, 32, 9) * 19 + _place(off[9] >> z, 32, 9)) * 4 + (error_scale >> 2)
+            ctx[7] = (place(off[7] >> z, 32, 9) * 19 + place(off[9] >> z, 32, 9)) * 4 + (error_scale >> 2)
             ctx[8] = (
                 (((clip(g1, 1) + 1) * 3 + clip(g2, 1) + 1) * 3 + clip(g3, 1) + 1) * 72
                 + (f >> 4) * 8
@@ -190,52 +202,27 @@ def code_plane(
             sel[1] = min(j, 8) + 16 * j // n_columns
             sel[2] = g
             sel[3] = scale
-            # decisions
             r = 0 if decoding else (plane[i, j] - last - c) * sign
-            low = -(((1 << z) - 1) >> 1)
-            high = low + (1 << z) - 1
-            half = 128 << z
-            for k in range(N_SPEAKERS):
-                upper = ((half - off[k]) * inv[k]) >> (12 + z)
-                lower = ((-half - off[k]) * inv[k]) >> (12 + z)
-                x[k] = STRETCH[(_squash(upper) - _squash(lower)) >> 4]
-                tail[k] = _log_tail(upper, softplus)
-            if _decide(state, stream, decoding, low <= r <= high, 0, x, ctx, sel, outs, W, V, T, rates):
-                if decoding:
-                    r = low + decode_raw(state, stream, z)
-                else:
-                    encode_raw(state, stream, r - low, z)
-            else:
-                for k in range(N_SPEAKERS):
-                    lower = ((-half - off[k]) * inv[k]) >> (12 + z)
-                    x[k] = clip(tail[k] - _log_tail(-lower, softplus), 2047)
-                positive = _decide(state, stream, decoding, r > high, 1, x, ctx, sel, outs, W, V, T, rates)
-                side = 1 if positive else -1
-                edge = high + 1 if positive else 1 - low
-                at = half
-                if not positive:
-                    for k in range(N_SPEAKERS):
-                        tail[k] = _log_tail(((half + off[k]) * inv[k]) >> (12 + z), softplus)
-                size = r * side
-                bits, cells = z, 1
-                while bits < 50:
-                    at = min(at + (256 << bits), FAR)
-                    for k in range(N_SPEAKERS):
-                        far = _log_tail((clip(at - off[k] * side, FAR) * inv[k]) >> (12 + z), softplus)
-                        x[k] = odds[min(tail[k] - far, odds.size - 1)]
-                        tail[k] = far
-                    kind = 6 + min(cells - 3, 3) // 3 if cells > 2 else 2 * cells + (1 - positive)
-                    beyond = size >= edge + (1 << bits)
-                    if not _decide(state, stream, decoding, beyond, kind, x, ctx, sel, outs, W, V, T, rates):
-                        break
-                    edge += 1 << bits
-                    cells += 1
-                    if cells > 5 and cells & 1:
-                        bits += 1
-                if decoding:
-                    r = (edge + decode_raw(state, stream, bits)) * side
-                else:
-                    encode_raw(state, stream, size - edge, bits)
+            r = code_value(
+                state,
+                stream,
+                decoding,
+                r,
+                z,
+                off,
+                inv,
+                tail,
+                x,
+                ctx,
+                sel,
+                outs,
+                softplus,
+                odds,
+                W,
+                V,
+                T,
+                rates,
+            )
             if decoding:
                 plane[i, j] = last + c + r * sign
             value = plane[i, j]
@@ -261,7 +248,57 @@ def code_plane(
 
 
 @njit(cache=True, nogil=True)
-def _place(offset, width, most):
+def code_value(
+    state, stream, decoding, r, z, off, inv, tail, x, ctx, sel, outs, softplus, odds, W, V, T, rates
+):
+    """Code or decode the mirrored distance ``r`` to the centre; speakers have offsets and inverse scales."""
+    low = -(((1 << z) - 1) >> 1)
+    high = low + (1 << z) - 1
+    half = 128 << z
+    for k in range(N_SPEAKERS):
+        upper = ((half - off[k]) * inv[k]) >> (12 + z)
+        lower = ((-half - off[k]) * inv[k]) >> (12 + z)
+        x[k] = STRETCH[(_squash(upper) - _squash(lower)) >> 4]
+        tail[k] = _log_tail(upper, softplus)
+    if _decide(state, stream, decoding, low <= r <= high, 0, x, ctx, sel, outs, W, V, T, rates):
+        if decoding:
+            return low + decode_raw(state, stream, z)
+        encode_raw(state, stream, r - low, z)
+        return r
+    for k in range(N_SPEAKERS):
+        lower = ((-half - off[k]) * inv[k]) >> (12 + z)
+        x[k] = clip(tail[k] - _log_tail(-lower, softplus), 2047)
+    positive = _decide(state, stream, decoding, r > high, 1, x, ctx, sel, outs, W, V, T, rates)
+    side = 1 if positive else -1
+    edge = high + 1 if positive else 1 - low
+    at = half
+    if not positive:
+        for k in range(N_SPEAKERS):
+            tail[k] = _log_tail(((half + off[k]) * inv[k]) >> (12 + z), softplus)
+    size = r * side
+    bits, cells = z, 1
+    while bits < 50:
+        at = min(at + (256 << bits), FAR)
+        for k in range(N_SPEAKERS):
+            far = _log_tail((clip(at - off[k] * side, FAR) * inv[k]) >> (12 + z), softplus)
+            x[k] = odds[min(tail[k] - far, odds.size - 1)]
+            tail[k] = far
+        kind = 6 + min(cells - 3, 3) // 3 if cells > 2 else 2 * cells + (1 - positive)
+        beyond = size >= edge + (1 << bits)
+        if not _decide(state, stream, decoding, beyond, kind, x, ctx, sel, outs, W, V, T, rates):
+            break
+        edge += 1 << bits
+        cells += 1
+        if cells > 5 and cells & 1:
+            bits += 1
+    if decoding:
+        return (edge + decode_raw(state, stream, bits)) * side
+    encode_raw(state, stream, size - edge, bits)
+    return r
+
+
+@njit(cache=True, nogil=True)
+def place(offset, width, most):
     """Number 0 .. 2 most of the cell of ``width`` that holds ``offset``."""
     return min(max(offset + most * width + (width >> 1), 0) // width, 2 * most)
 
@@ -319,7 +356,7 @@ def _decide(state, stream, decoding, bit, decision, x, ctx, sel, outs, W, V, T, 
 
 
 @njit(cache=True, nogil=True)
-def _code_first(state, stream, decoding, value, above, F):
+def code_first(state, stream, decoding, value, above, F):
     """The first value of a row from the one above: length of the difference adaptive, the rest raw."""
     r = value - above
     v = 2 * r if r >= 0 else -2 * r - 1
