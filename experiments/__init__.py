@@ -11,6 +11,7 @@ NAMES = (
     "tomography",
     "deblurring",
     "heat",
+    "scattering_files",
     "sas_compression",
     "sparse_codes",
     "principal_directions",
