@@ -410,6 +410,8 @@ class BayesRiskReconstructor(UncertaintyMixin, TransformerMixin, BaseEstimator):
         if not hasattr(self, "encoder_"):
             return state
         state["fitted"] = {name: getattr(self, name) for name in FITTED}
+        if self.prior_ is self.prior:  # stored once, among the parameters
+            state["fitted"]["prior_"] = None
         state["whitening"] = self._whitening.to_state()
         state["core"] = None if self._core is None else self._core.to_state()
         state["calibration"] = None if self.calibration_ is None else self.calibration_.to_state()
@@ -423,6 +425,8 @@ class BayesRiskReconstructor(UncertaintyMixin, TransformerMixin, BaseEstimator):
             return model
         for name, value in state["fitted"].items():
             setattr(model, name, tuple(value) if name.startswith("shape_") else value)
+        if model.prior_ is None:
+            model.prior_ = model.prior
         model._whitening = Whitening.from_state(state["whitening"])
         model._core = None if state["core"] is None else ReducedRank.from_state(state["core"])
         model.calibration_ = None if state["calibration"] is None else Calibration(**state["calibration"])

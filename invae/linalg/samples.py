@@ -46,8 +46,8 @@ def as_rows(array: np.ndarray, shape: tuple[int, ...], what: str) -> tuple[np.nd
     if bad.any():
         first = int(np.argmax(bad))
         raise InputError(
-            f"{what} has NaN or infinite values in {int(bad.sum())} of {len(rows)} rows (first: row {first}); "
-            "remove or repair those rows"
+            f"{what} has NaN or infinite values in {int(bad.sum())} of {len(rows)} rows "
+            f"(first: row {first}); remove or repair those rows"
         )
     return rows, shaped
 

@@ -174,7 +174,7 @@ def choose_kernel(
 
 
 def _reweighted(G: np.ndarray, Y: np.ndarray) -> Callable[[np.ndarray, float], np.ndarray]:
-    """For weights of the rows of G and a noise power: coefficients c (N', k), x_hat = c B, in the smaller space."""
+    """Coefficients c (N', k), x_hat = c B, for weights of the rows of G and a noise power."""
     k, m = G.shape
     if k <= m:
         gram, image = row_gram(G), np.asarray(Y @ G.T, np.float64)

@@ -343,3 +343,15 @@ def test_clone_and_pickle_give_the_same_map(rng):
     y = X @ F.T
     assert np.array_equal(clone(rec).fit(X).predict(y), rec.predict(y))
     assert np.array_equal(pickle.loads(pickle.dumps(rec)).predict(y), rec.predict(y))
+
+
+def test_tolerance_takes_the_smallest_rank_that_is_nearly_best(rng):
+    F, X = toy(rng, N=200)
+    best = BayesRiskReconstructor(F, noise=0.5).fit(X)
+    frugal = BayesRiskReconstructor(F, noise=0.5, tolerance=0.2).fit(X)
+    curve = best.validated_risk_curve_
+    assert frugal.rank_ < best.rank_
+    assert curve[frugal.rank_] <= 1.2 * curve.min() < curve[frugal.rank_ - 1]
+    prior = GaussianPrior.from_samples(X)
+    known = BayesRiskReconstructor(F, noise=0.5, prior=prior, tolerance=0.2).fit()
+    assert known.risk_ <= 1.2 * known.risk_curve_[-1] < known.risk_curve_[known.rank_ - 1]
