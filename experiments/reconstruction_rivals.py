@@ -144,7 +144,7 @@ def learnt(
     """What learns from training pairs, fitted; the closed forms last."""
     budget = {"epochs": 10_000, "max_seconds": config["seconds"], "rng": rng}
     net = UNetPostprocessor(first, learning_rate=2e-3, nonnegative=True, **budget)
-    trained = TrainedLinearAutoencoder(config["rank"], **budget)
+    trained = TrainedLinearAutoencoder(config["rank"], learning_rate=3e-3, **budget)
     full = BayesRiskReconstructor(F, noise=noise, rank="full").fit(train.signals, train.clean)
     linear = BayesRiskReconstructor(F, noise=noise, rank="full")
     refined = PatchAffineRefiner(linear, bounds=(0, None)).fit(train.signals, train.clean)
