@@ -5,7 +5,7 @@ writes. Channel 0 is centred by its mean over the window before anything else. T
 
     [ V^T p_0 / (s + floor),  weight * log(s + floor) ],   s = root mean square of the centred p_0,
 
-and its gate the nearest centroid of that code.
+and its gate the nearest leaf below the nearest root of a tree of centroids of such codes.
 """
 
 from __future__ import annotations
@@ -122,15 +122,8 @@ def _add_product(vector, matrix, out):
 
 
 @njit(nogil=True, cache=True, fastmath=SUMS)
-def _gate(patch, spread, basis, floor, weight, centroids, half_norms, code, score):
-    """Nearest centroid of a loaded patch: the largest c . z - |c|^2 / 2."""
-    components = basis.shape[1]
-    code[:] = 0
-    _add_product(patch, basis, code[:components])
-    scale = 1.0 / (spread + floor)
-    for c in range(components):
-        code[c] *= scale
-    code[components] = weight * math.log(spread + floor)
+def _nearest(code, centroids, half_norms, score):
+    """Index of the nearest centroid, that of the largest c . z - |c|^2 / 2."""
     for k in range(len(score)):
         score[k] = -half_norms[k]
     _add_product(code, centroids, score)
@@ -143,18 +136,42 @@ def _gate(patch, spread, basis, floor, weight, centroids, half_norms, code, scor
     return best
 
 
+@njit(nogil=True, cache=True, fastmath=SUMS)
+def _gate(patch, spread, tables, code, score):
+    """Gate of a loaded patch; `tables` are those of `Gate.tables`."""
+    basis, floor, weight, roots, root_norms, leaves, leaf_norms, n_leaves = tables
+    components = basis.shape[1]
+    code[:] = 0
+    _add_product(patch, basis, code[:components])
+    scale = 1.0 / (spread + floor)
+    for c in range(components):
+        code[c] *= scale
+    code[components] = weight * math.log(spread + floor)
+    root = _nearest(code, roots, root_norms, score[: len(root_norms)])
+    leaf = _nearest(code, leaves[root], leaf_norms[root], score[: leaf_norms.shape[1]])
+    return root * n_leaves + leaf
+
+
 @njit(nogil=True, cache=True)
-def label_patches(images, rows, columns, window, basis, floor, weight, centroids, half_norms, labels):
-    """Gates (B * patches,) of mirrored images (B, C, ., .)."""
+def _workspace(images, window, tables):
+    """Room for a patch, its code, and the scores of a gate."""
+    basis, _, _, roots, root_norms, _, leaf_norms, _ = tables
     patch = np.zeros(max(images.shape[1] * window[0] * window[1], len(basis)) + 4, images.dtype)
-    code = np.empty(len(centroids), images.dtype)
-    score = np.empty(len(half_norms), images.dtype)
+    code = np.empty(len(roots), images.dtype)
+    score = np.empty(max(len(root_norms), leaf_norms.shape[1]), images.dtype)
+    return patch, code, score
+
+
+@njit(nogil=True, cache=True)
+def label_patches(images, rows, columns, window, tables, labels):
+    """Gates (B * patches,) of mirrored images (B, C, ., .)."""
+    patch, code, score = _workspace(images, window, tables)
     at = 0
     for b in range(len(images)):
         for row in rows:
             for column in columns:
                 spread = _load(images[b], row, column, window[0], window[1], patch)
-                labels[at] = _gate(patch, spread, basis, floor, weight, centroids, half_norms, code, score)
+                labels[at] = _gate(patch, spread, tables, code, score)
                 at += 1
 
 
@@ -170,28 +187,12 @@ def gather_patches(images, rows, columns, window, patches):
 
 
 @njit(nogil=True, cache=True)
-def map_patches(
-    images,
-    rows,
-    columns,
-    window,
-    core,
-    basis,
-    floor,
-    weight,
-    centroids,
-    half_norms,
-    maps,
-    offsets,
-    out,
-):
+def map_patches(images, rows, columns, window, core, tables, maps, offsets, out):
     """Add to `out` (B, rows, cols), over all patches of mirrored images, the affine map of the patch's gate.
 
-    `basis`, `centroids`, `maps` (K, C * window size, core size) and `offsets` (K, core size) are `padded`.
+    `maps` (K, C * window size, core size) and `offsets` (K, core size) are `padded`.
     """
-    patch = np.zeros(max(images.shape[1] * window[0] * window[1], len(basis)) + 4, images.dtype)
-    code = np.empty(len(centroids), images.dtype)
-    score = np.empty(len(half_norms), images.dtype)
+    patch, code, score = _workspace(images, window, tables)
     block = np.empty(maps.shape[2], images.dtype)
     up, left = core[0] // 2, core[1] // 2
     n_rows, n_columns = out.shape[1], out.shape[2]
@@ -199,7 +200,7 @@ def map_patches(
         for row in rows:
             for column in columns:
                 spread = _load(images[b], row, column, window[0], window[1], patch)
-                k = _gate(patch, spread, basis, floor, weight, centroids, half_norms, code, score)
+                k = _gate(patch, spread, tables, code, score)
                 block[:] = offsets[k]
                 _add_product(patch, maps[k], block)
                 t = 0

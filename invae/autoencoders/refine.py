@@ -7,9 +7,9 @@ blurred, flat parts wavy. `PatchAffineRefiner` adds layers of local affine maps,
 
 where p runs over overlapping patches of the images [u_l, A (y - F u_l)]: the estimate, and what the linear
 map A makes of the residual, which tells each patch how far the estimate contradicts the data. The gate k(p)
-is the nearest centroid of the patch's code, the code a few principal components: encoder, gate and decoder of
-a piecewise-affine autoencoder, whose pieces are all least squares. P_C clips to given bounds, or is the
-identity.
+is a leaf of a tree of centroids, found by the patch's code, a few principal components: encoder, gate and
+decoder of a piecewise-affine autoencoder, whose pieces are all least squares. P_C clips to given
+bounds, or is the identity.
 
 Every layer is fitted out of fold: its input are reconstructions of signals that neither the linear map nor
 the layers before have seen, so the layer corrects the errors of new data, not of the training set.
@@ -26,8 +26,9 @@ import numpy as np
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils.validation import check_is_fitted
 
+from invae.autoencoders.gate import Gate
 from invae.autoencoders.noise import NOMINAL
-from invae.autoencoders.patch_affine import Gate, PatchAffineLayer, PatchMoments
+from invae.autoencoders.patch_affine import PatchAffineLayer, PatchMoments
 from invae.autoencoders.patches import PatchGrid
 from invae.errors import InputError
 from invae.linalg.samples import as_rows, from_rows
@@ -46,6 +47,7 @@ PARAMETERS = (
     "stride",
     "n_components",
     "ridge",
+    "borrow",
     "n_folds",
     "consistency",
     "bounds",
@@ -53,8 +55,9 @@ PARAMETERS = (
     "rng",
 )
 BATCH = 256
-GATE_IMAGES = 400
-GATE_PATCHES = 100_000
+FEWEST = 200  # patches for each gate
+GATE_IMAGES = 1000
+GATE_PATCHES = 300_000
 
 
 class PatchAffineRefiner(BaseEstimator):
@@ -67,8 +70,8 @@ class PatchAffineRefiner(BaseEstimator):
         changed.
     n_stages : int, default 3
         Layers. The first brings most of the gain.
-    n_clusters : int, default 128
-        Gates of a layer.
+    n_clusters : int, default 1024
+        Gates of a layer at most; fewer when there are not 200 patches for each.
     patch, core, stride : int, default 7, 5, 2
         Side of the window that a map reads, of the block that it writes (both odd), and the distance of
         neighbouring patches; stride <= core.
@@ -76,6 +79,8 @@ class PatchAffineRefiner(BaseEstimator):
         Principal components in the gate's code.
     ridge : float, default 1e-3
         Penalty relative to the mean power of a patch's entries.
+    borrow : float, default 100.0
+        How many patches' worth of its neighbours' moments a gate adds to its own.
     n_folds : int, default 3
         Parts of the training set that are left out in turn.
     consistency : bool or "auto"
@@ -122,12 +127,13 @@ class PatchAffineRefiner(BaseEstimator):
         reconstructor: Any = None,
         *,
         n_stages: int = 3,
-        n_clusters: int = 128,
+        n_clusters: int = 1024,
         patch: int = 7,
         core: int = 5,
         stride: int = 2,
         n_components: int = 16,
         ridge: float = 1e-3,
+        borrow: float = 100.0,
         n_folds: int = 3,
         consistency: bool | str = "auto",
         bounds: tuple[float | None, float | None] | None = None,
@@ -142,6 +148,7 @@ class PatchAffineRefiner(BaseEstimator):
         self.stride = stride
         self.n_components = n_components
         self.ridge = ridge
+        self.borrow = borrow
         self.n_folds = n_folds
         self.consistency = consistency
         self.bounds = bounds
@@ -225,6 +232,7 @@ class PatchAffineRefiner(BaseEstimator):
     ) -> None:
         """Layer after layer on out-of-fold estimates; `members` are the rows of each fold."""
         grid = self._grid()
+        n_gates = max(1, min(self.n_clusters, len(truth) * grid.n_patches // FEWEST))
         u = np.empty_like(truth)
         for rows, affine in zip(members, maps):
             u[rows] = self._clip(affine.predict(noisy[rows]))
@@ -233,14 +241,16 @@ class PatchAffineRefiner(BaseEstimator):
         for _ in range(self.n_stages):
             some = rng.choice(len(u), min(len(u), GATE_IMAGES), replace=False)
             flat = u[some].reshape(-1, 1, *grid.dims)
-            gate = Gate.fit(flat, grid, self.n_clusters, self.n_components, GATE_PATCHES, rng)
+            gate = Gate.fit(flat, grid, n_gates, self.n_components, GATE_PATCHES, rng)
             images = [self._images(u[rows], noisy[rows], affine) for rows, affine in zip(members, maps)]
             moments = PatchMoments(gate, grid, images[0].shape[1], self.n_folds)
             for f, rows in enumerate(members):
                 moments.add(images[f], (truth[rows] - u[rows]).reshape(-1, *grid.dims), f)
             for f, rows in enumerate(members):
-                u[rows] = self._apply_layer(moments.solve(self.ridge, without=f), u[rows], images[f])
-            self.layers_.append(moments.solve(self.ridge))
+                u[rows] = self._apply_layer(
+                    moments.solve(self.ridge, self.borrow, without=f), u[rows], images[f]
+                )
+            self.layers_.append(moments.solve(self.ridge, self.borrow))
             errors.append(_relative_error(u, truth))
             logger.info("layer %d: out-of-fold error %.4g", len(self.layers_), errors[-1])
         self.errors_ = np.array(errors)
@@ -318,8 +328,8 @@ class PatchAffineRefiner(BaseEstimator):
                 f"patch={self.patch}, core={self.core}, stride={self.stride}: want stride <= core <= patch, "
                 "patch and core odd"
             )
-        if not 0 < self.ridge < math.inf:
-            raise InputError(f"ridge={self.ridge} must be positive")
+        if not 0 < self.ridge < math.inf or not 0 <= self.borrow < math.inf:
+            raise InputError(f"ridge={self.ridge} must be positive, borrow={self.borrow} not negative")
         if self.bounds is not None and len(self.bounds) != 2:
             raise InputError(
                 f"bounds={self.bounds} must be a pair (least, greatest), None where there is none"

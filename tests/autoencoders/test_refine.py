@@ -7,7 +7,8 @@ import pytest
 from sklearn.base import clone
 
 from invae.autoencoders.bayes_risk import BayesRiskReconstructor
-from invae.autoencoders.patch_affine import Gate, PatchMoments
+from invae.autoencoders.gate import Gate
+from invae.autoencoders.patch_affine import PatchMoments
 from invae.autoencoders.patches import PatchGrid
 from invae.autoencoders.refine import PatchAffineRefiner
 from invae.errors import InputError
@@ -89,7 +90,7 @@ def test_one_gate_with_a_full_core_is_ridge_regression(rng):
     gate = Gate.fit(images, grid, 1, 3, 10_000, rng)
     moments = PatchMoments(gate, grid, 1, 2)
     moments.add(images, wanted, 0)
-    layer = moments.solve(1e-9)
+    layer = moments.solve(1e-9, 0.0)
     rows, targets = [], []
     for image, target in zip(
         grid.mirror(images)[:, 0], np.pad(wanted, ((0, 0), (1, 1), (1, 1)), mode="symmetric")
@@ -116,10 +117,11 @@ def test_one_gate_with_a_full_core_is_ridge_regression(rng):
     np.testing.assert_allclose(layer.correct(images[:1])[0], total / count, atol=1e-5)
 
 
-def test_gates_are_the_nearest_centroids(rng):
+def test_gates_are_the_nearest_leaves_below_the_nearest_roots(rng):
     grid = PatchGrid((8, 8), (5, 5), (3, 3), (2, 2))
     images = rng.standard_normal((20, 2, 8, 8))
-    gate = Gate.fit(images[:, :1], grid, 7, 4, 10_000, rng)
+    gate = Gate.fit(images[:, :1], grid, 11, 4, 10_000, rng)
+    assert gate.leaves.shape[:2] == (3, 4) and gate.size == 12
     labels = gate.labels(grid.mirror(images), grid)
     at = 0
     for image in grid.mirror(images)[:, 0]:
@@ -129,7 +131,9 @@ def test_gates_are_the_nearest_centroids(rng):
                 patch = patch - patch.mean()
                 spread = np.sqrt(np.mean(patch**2)) + gate.floor
                 code = np.append(patch @ gate.basis / spread, gate.weight * np.log(spread))
-                assert labels[at] == np.argmin(((gate.centroids - code) ** 2).sum(axis=1))
+                root = np.argmin(((gate.roots - code) ** 2).sum(axis=1))
+                leaf = np.nanargmin(((gate.leaves[root] - code) ** 2).sum(axis=1))
+                assert labels[at] == 4 * root + leaf
                 at += 1
 
 
@@ -201,3 +205,14 @@ def test_wrong_parameters_are_refused(parameters, message, rng):
     refiner = PatchAffineRefiner(**{"reconstructor": linear, **parameters})
     with pytest.raises(InputError, match=message):
         refiner.fit(boxes(20, 12, rng))
+
+
+def test_a_gate_with_few_patches_borrows_from_its_neighbours(rng):
+    grid = PatchGrid((8, 8), (5, 5), (3, 3), (2, 2))
+    images = rng.standard_normal((12, 1, 8, 8))
+    moments = PatchMoments(Gate.fit(images, grid, 4, 3, 10_000, rng), grid, 1, 2)
+    moments.add(images, rng.standard_normal((12, 8, 8)), 0)
+    alone, alike = moments.solve(1e-3, 0.0), moments.solve(1e-3, 1e9)
+    leaves = moments.gate.leaves.shape[1]
+    assert np.abs(np.diff(alone.maps[:leaves], axis=0)).max() > 1e-2
+    np.testing.assert_allclose(alike.maps[0], alike.maps[1], atol=1e-5)
