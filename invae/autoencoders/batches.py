@@ -13,7 +13,7 @@ import numpy as np
 from invae.errors import InputError
 from invae.linalg.samples import as_rows
 
-__all__ = ["is_stream", "row_batches", "shape_of"]
+__all__ = ["is_stream", "row_batches", "shapes_of"]
 
 LARGEST_IN_MEMORY = 2**30  # bytes of an array on disk that is read whole
 BATCH_BYTES = 2**27
@@ -31,21 +31,18 @@ def is_stream(samples: Any) -> bool:
 
 
 def row_batches(
-    signals: Any, measurements: Any, shape_x: tuple[int, ...] | None, shape_y: tuple[int, ...] | None
+    signals: Any, measurements: Any, shape_x: tuple[int, ...], shape_y: tuple[int, ...]
 ) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
     """Batches of rows (N_i, n) and, where there are measurements, (N_i, m).
 
     ``signals`` may be an iterator of arrays or of (signals, measurements) tuples, or an array of any
-    kind that can be sliced; then so is ``measurements``. Shapes that are not known are those of the
-    first batch.
+    kind that can be sliced; then so is ``measurements``.
     """
     for x, y in _raw_batches(signals, measurements):
-        shape_x = shape_x or tuple(np.shape(x)[1:])
         rows, _ = as_rows(x, shape_x, "a batch of signals")
         if y is None:
             yield rows, None
             continue
-        shape_y = shape_y or tuple(np.shape(y)[1:])
         images, _ = as_rows(y, shape_y, "a batch of measurements")
         if len(rows) != len(images):
             raise InputError(
@@ -54,16 +51,21 @@ def row_batches(
         yield rows, images
 
 
-def shape_of(samples: Any) -> tuple[Any, tuple[int, ...]]:
-    """Shape of one sample, and the samples again: an iterator is looked into and put together again."""
-    if not hasattr(samples, "__next__"):
-        return samples, tuple(np.shape(samples)[1:])
+def shapes_of(signals: Any, measurements: Any) -> tuple[Any, tuple[int, ...], tuple[int, ...] | None]:
+    """The signals, and the shapes of one signal and one measurement (None where there is none).
+
+    An iterator is looked into and put together again.
+    """
+    if not hasattr(signals, "__next__"):
+        shape_y = None if measurements is None else tuple(measurements.shape[1:])
+        return signals, tuple(signals.shape[1:]), shape_y
     try:
-        first = next(samples)
+        first = next(signals)
     except StopIteration:
         raise InputError("the iterator of batches is empty; pass at least one batch") from None
-    x = first[0] if isinstance(first, tuple) else first
-    return itertools.chain([first], samples), tuple(np.shape(x)[1:])
+    x, y = first if isinstance(first, tuple) else (first, None)
+    shape_y = None if y is None else tuple(np.shape(y)[1:])
+    return itertools.chain([first], signals), tuple(np.shape(x)[1:]), shape_y
 
 
 def _raw_batches(signals: Any, measurements: Any) -> Iterator[tuple[Any, Any]]:

@@ -13,7 +13,6 @@ from __future__ import annotations
 import copy
 import math
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,25 +20,17 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from invae.autoencoders.batches import is_stream, row_batches, shape_of
 from invae.autoencoders.calibration import Calibration
 from invae.autoencoders.conjugate import posterior_mean
-from invae.autoencoders.doors import DOORS, apply_rows, operator_dims
-from invae.autoencoders.learning import (
-    Learnt,
-    Settings,
-    learn_pairs,
-    learn_prior,
-    learn_signals,
-    learn_stream,
-)
+from invae.autoencoders.doors import apply_rows
+from invae.autoencoders.fitting import check_parameters, fit_to
+from invae.autoencoders.learning import Learnt, Settings
 from invae.autoencoders.noise import noise_variance
 from invae.autoencoders.uncertainty import UncertaintyMixin
 from invae.errors import InputError, ModelError
 from invae.linalg.priors import GaussianPrior
 from invae.linalg.reduced_rank import Product, ReducedRank
 from invae.linalg.samples import as_rows, from_rows
-from invae.linalg.shrinkage import SHRINKAGES
 from invae.linalg.whitening import Whitening
 from invae.persistence import save as save_model
 
@@ -192,7 +183,7 @@ class BayesRiskReconstructor(UncertaintyMixin, TransformerMixin, BaseEstimator):
             Their measurements; none when the operator makes them. With an operator as well, the residuals
             show its model error, which joins the noise.
         """
-        self._check_parameters()
+        check_parameters(self)
         settings = Settings(
             self.operator,
             self.noise,
@@ -204,64 +195,10 @@ class BayesRiskReconstructor(UncertaintyMixin, TransformerMixin, BaseEstimator):
             self.rank == "auto",
             np.random.default_rng(self.rng),
         )
-        dims, dimsd = (None, None) if self.operator is None else operator_dims(self.operator)
-        if signals is None:
-            if self.prior is None:
-                raise InputError("nothing to fit to: pass signals, or give the reconstructor a prior")
-            if dims is not None and math.prod(dims) != self.prior.size:
-                raise InputError(
-                    f"the prior is for signals of shape {self.prior.shape_}, the operator wants {dims}"
-                )
-            self.shape_x_, self.shape_y_ = self.prior.shape_, dimsd or self.prior.shape_
-            learnt = learn_prior(self.prior, settings)
-        elif self.prior is not None:
-            raise InputError(
-                "both a prior and signals were given; fit() without signals, or leave the prior out"
-            )
-        elif is_stream(signals):
-            signals, shape = shape_of(signals)
-            self.shape_x_, self.shape_y_ = dims or shape, dimsd
-            learnt = learn_stream(self._stream(signals, measurements), settings)
-        else:
-            signals = np.asarray(signals)
-            self.shape_x_ = dims or tuple(signals.shape[1:])
-            X, _ = as_rows(signals, self.shape_x_, "signals")
-            if measurements is None:
-                self.shape_y_ = dimsd or self.shape_x_
-                learnt = learn_signals(X, self.shape_x_, settings)
-            else:
-                measurements = np.asarray(measurements)
-                self.shape_y_ = dimsd or tuple(measurements.shape[1:])
-                Y, _ = as_rows(measurements, self.shape_y_, "measurements")
-                if len(X) != len(Y):
-                    raise InputError(
-                        f"{len(X)} signals and {len(Y)} measurements are no pairs; pass as many of each"
-                    )
-                learnt = learn_pairs(X, Y, self.shape_x_, settings)
-        self._keep(learnt)
+        fitted = fit_to(signals, measurements, self.prior, settings)
+        self.shape_x_, self.shape_y_ = fitted.shape_x, fitted.shape_y
+        self._keep(fitted.learnt)
         return self
-
-    def _check_parameters(self) -> None:
-        if self.door != "auto" and self.door not in DOORS:
-            raise InputError(f"door={self.door!r} is unknown; choose auto, {', '.join(DOORS)}")
-        if self.shrinkage not in ("auto", None, *SHRINKAGES):
-            raise InputError(
-                f"shrinkage={self.shrinkage!r} is unknown; choose auto, None, {', '.join(SHRINKAGES)}"
-            )
-        if isinstance(self.rank, str) and self.rank not in ("auto", "full"):
-            raise InputError(f'rank={self.rank!r} is neither a number nor "auto" or "full"')
-        if not 0 <= self.validation < 1 or not self.tolerance >= 0:
-            raise InputError(
-                f"validation={self.validation} must be in [0, 1) and tolerance={self.tolerance} must be >= 0"
-            )
-
-    def _stream(self, signals: Any, measurements: Any) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        for X, Y in row_batches(signals, measurements, self.shape_x_, self.shape_y_):
-            if Y is None:
-                self.shape_y_ = self.shape_y_ or self.shape_x_
-                Y = apply_rows(self.operator, X)
-            self.shape_y_ = self.shape_y_ or (Y.shape[1],)
-            yield X, Y
 
     def _keep(self, learnt: Learnt) -> None:
         fit = learnt.fit

@@ -39,9 +39,9 @@ def test_arrays_on_disk_are_read_in_batches(data, tmp_path, monkeypatch):
     assert batches.is_stream(mapped) and not batches.is_stream(X)
     assert np.allclose(BayesRiskReconstructor(F, noise=0.1, rank=5).fit(mapped).predict(Y), whole.predict(Y))
     with h5py.File(tmp_path / "x.h5", "w") as file:
-        file["x"], file["y"] = X, Y
+        file["x"], file["y"] = X, Y.reshape(300, 1, 7)
         rec = BayesRiskReconstructor(noise=0.1, rank=5).fit(file["x"], file["y"])
-        assert np.allclose(rec.predict(Y).reshape(300, 12), whole.predict(Y))
+        assert np.allclose(rec.predict(Y.reshape(300, 1, 7)).reshape(300, 12), whole.predict(Y))
 
 
 def test_small_arrays_on_disk_are_read_whole(data, tmp_path):
