@@ -87,7 +87,9 @@ def load(path: str | os.PathLike[str]) -> Any:
     header, arrays = _read(path)
     for key, digest in header["sha256"].items():
         if key not in arrays or _digest(arrays[key]) != digest:
-            raise ModelError(f"{path}: array {key} does not match its SHA-256: the file is damaged, restore a copy")
+            raise ModelError(
+                f"{path}: array {key} does not match its SHA-256: the file is damaged, restore a copy"
+            )
     return _decode(header["model"], arrays)
 
 
@@ -105,7 +107,9 @@ def _read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, np.nd
     try:
         with h5py.File(path, "r") as file:
             if file.attrs.get("format") != FORMAT:
-                raise ModelError(f"{path} is an HDF5 file but not an invae model; `invae info` tells what it holds")
+                raise ModelError(
+                    f"{path} is an HDF5 file but not an invae model; `invae info` tells what it holds"
+                )
             header = json.loads(file["header"][()].tobytes())
             arrays = {key: dataset[()] for key, dataset in file.get("arrays", {}).items()}
     except (OSError, KeyError, ValueError, RuntimeError) as error:
@@ -113,7 +117,9 @@ def _read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, np.nd
             raise
         raise ModelError(f"{path} cannot be read as an invae model: {error}") from error
     if header["version"] > VERSION:
-        raise ModelError(f"{path} has model format {header['version']}, this invae reads up to {VERSION}: upgrade invae")
+        raise ModelError(
+            f"{path} has model format {header['version']}, this invae reads up to {VERSION}: upgrade invae"
+        )
     return header, arrays
 
 
@@ -132,7 +138,9 @@ def _encode(value: Any, arrays: dict[str, np.ndarray]) -> Any:
         return value
     name = type(value).__name__
     if name not in CLASSES:
-        raise ModelError(f"objects of class {name} cannot be stored; storable are {', '.join(sorted(CLASSES))}")
+        raise ModelError(
+            f"objects of class {name} cannot be stored; storable are {', '.join(sorted(CLASSES))}"
+        )
     return {"__class__": name, "state": _encode(value.to_state(), arrays)}
 
 
@@ -147,7 +155,9 @@ def _decode(value: Any, arrays: dict[str, np.ndarray]) -> Any:
         return {key: _decode(item, arrays) for key, item in value.items()}
     name = value["__class__"]
     if name not in CLASSES:
-        raise ModelError(f"the file holds an object of class {name}, which this invae does not know: upgrade invae")
+        raise ModelError(
+            f"the file holds an object of class {name}, which this invae does not know: upgrade invae"
+        )
     cls = getattr(importlib.import_module(CLASSES[name]), name)
     return cls.from_state(_decode(value["state"], arrays))
 
