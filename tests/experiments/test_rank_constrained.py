@@ -14,7 +14,7 @@ def test_training_comes_near_the_closed_form_and_not_below_it():
         "n_train": 600,
         "n_test": 200,
         "epochs": 60,
-        "seconds": 3.0,
+        "seconds": 1.5,
     }
     results = rank_constrained.run(config, np.random.default_rng(0))
     (table,) = results.tables
