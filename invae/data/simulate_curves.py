@@ -7,7 +7,7 @@ parameter table that draw their own random parameters, less pure power laws and 
 that is in (fcc and sc beside bcc_paracrystal, say): 55. Parameters are drawn by sasmodels' own generators.
 
 Cost: a curve of each of the 55 takes about 7 s of one core with adaptive quadrature (nine tenths of it in
-barbell, capped_cylinder and the shapes without rotational symmetry), 1.1 s with ``quadrature=76``; the 51
+barbell, capped_cylinder and the shapes without rotational symmetry), 1.1 s with ``quadrature=76``; the 50
 "fast" models .1 s in all. So the full 1.1 million curves are 6 core-hours with fixed quadrature.
 
 Sample i of a seed is the same whatever n, the number of processes, and what the cache holds: its random
