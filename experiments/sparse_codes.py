@@ -35,7 +35,7 @@ QUICK = {
     "n_test": 100,
     "frame": 64,
     "n_train_frames": 8,
-    "n_test_frames": 4,
+    "n_test_frames": 8,
     "n_learned": 0,
 }
 FULL = {
@@ -150,6 +150,8 @@ def rival_rows(scaled: np.ndarray, X: float, like: np.ndarray) -> list[dict[str,
     rows = []
     for name in ("SZ3", "SPERR", "ZFP", "grid + best lossless"):
         codec = found[name]
+        if not codec.supports(array, X):
+            continue
 
         def coded(bound: float, codec: Any = codec) -> tuple[int, np.ndarray]:
             blob = codec.encode(array, bound)
