@@ -13,7 +13,8 @@ import numpy as np
 
 from invae.autoencoders import BayesRiskReconstructor
 from invae.classical import Cgls, FilteredBackprojection, Tikhonov, TotalVariation, TruncatedSvd
-from invae.data.phantoms import FAMILIES, box_average
+from invae.data.grids import box_average
+from invae.data.phantoms import FAMILIES
 from invae.evaluation import compare
 from invae.evaluation.results import Figure, Results
 from invae.operators import GaussianNoise, Radon

@@ -22,12 +22,12 @@ from collections.abc import Callable
 
 import numpy as np
 
+from invae.data.grids import box_average
 from invae.errors import InputError
 
 __all__ = [
     "FAMILIES",
     "PHOTOGRAPHS",
-    "box_average",
     "gaussian_fields",
     "grains",
     "photograph_patches",
@@ -344,25 +344,6 @@ FAMILIES: dict[str, Callable[..., np.ndarray]] = {
     "grains": grains,
     "piecewise": piecewise_constant,
 }
-
-
-def box_average(images: np.ndarray, factor: int) -> np.ndarray:
-    """Mean over blocks of ``factor`` pixels per axis: (n, f*a, f*b) -> (n, a, b), in any number of axes.
-
-    Raises
-    ------
-    InputError
-        A side is not a multiple of ``factor``.
-    """
-    images = np.asarray(images)
-    if factor < 1 or any(size % factor for size in images.shape[1:]):
-        raise InputError(
-            f"sides {images.shape[1:]} are not multiples of factor={factor}; render a finer multiple"
-        )
-    split = [images.shape[0]]
-    for size in images.shape[1:]:
-        split += [size // factor, factor]
-    return images.reshape(split).mean(axis=tuple(range(2, len(split), 2)))
 
 
 _OVERSAMPLING = 3

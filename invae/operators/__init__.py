@@ -9,7 +9,7 @@ from invae.operators.kernels import gaussian_kernel, motion_kernel
 from invae.operators.masked import Masked
 from invae.operators.noise import GaussianNoise, PoissonNoise
 from invae.operators.radon import Radon
-from invae.operators.simulate import block_average, simulate
+from invae.operators.simulate import simulate
 from invae.operators.spectrum import Spectrum
 
 __all__ = [
@@ -21,7 +21,6 @@ __all__ = [
     "PoissonNoise",
     "Radon",
     "Spectrum",
-    "block_average",
     "gaussian_kernel",
     "motion_kernel",
     "simulate",

@@ -7,6 +7,7 @@ from functools import singledispatch
 import numpy as np
 from scipy.ndimage import map_coordinates
 
+from invae.data.grids import box_average
 from invae.errors import InputError
 from invae.linalg.samples import as_float
 from invae.operators.base import Operator
@@ -15,7 +16,7 @@ from invae.operators.heat import Heat
 from invae.operators.masked import Masked
 from invae.operators.radon import Radon
 
-__all__ = ["block_average", "simulate"]
+__all__ = ["simulate"]
 
 SUB_RAYS = 4
 CHUNK_BYTES = 2**28
@@ -34,7 +35,7 @@ def simulate(operator: Operator, fine_signals: np.ndarray, factor: int = 2) -> n
     operator : Radon, Blur or Heat, also Masked
         The model of the inversion, for signals of shape `dims`.
     fine_signals : array_like of shape (N, *fine_dims) or (N, prod(fine_dims))
-        Signals on the fine grid, fine_dims = factor * dims; `block_average` gives the coarse truth.
+        Signals on the fine grid, fine_dims = factor * dims; `box_average` gives the coarse truth.
     factor : int
         How many fine cells make a coarse one along each axis.
 
@@ -52,7 +53,7 @@ def simulate(operator: Operator, fine_signals: np.ndarray, factor: int = 2) -> n
     --------
     >>> F = Radon(16, 8)
     >>> fine = np.ones((1, 32, 32))
-    >>> simulate(F, fine).shape, block_average(fine, (16, 16)).shape
+    >>> simulate(F, fine).shape, box_average(fine, 2).shape
     ((1, 8, 23), (1, 16, 16))
     """
     if int(factor) != factor or factor < 1:
@@ -72,17 +73,6 @@ def simulate(operator: Operator, fine_signals: np.ndarray, factor: int = 2) -> n
         out[first : first + chunk] = reduce(fine.apply(rows[first : first + chunk]))
     shaped = signals.ndim > 2 and signals.shape[1:] == tuple(fine.dims)
     return out.reshape(len(out), *operator.dimsd) if shaped else out
-
-
-def block_average(fine: np.ndarray, dims: tuple[int, ...]) -> np.ndarray:
-    """Means over blocks: (N, *fine_dims) -> (N, *dims), each axis of `fine` a multiple of that of `dims`."""
-    fine = as_float(fine)
-    if fine.ndim != len(dims) + 1 or any(f % d for f, d in zip(fine.shape[1:], dims)):
-        raise InputError(
-            f"an array of shape {fine.shape} cannot be averaged to (N, {', '.join(map(str, dims))})"
-        )
-    split = [part for f, d in zip(fine.shape[1:], dims) for part in (d, f // d)]
-    return fine.reshape(len(fine), *split).mean(axis=tuple(range(2, 2 * len(dims) + 1, 2)))
 
 
 @singledispatch
@@ -122,7 +112,7 @@ def _(operator: Blur, factor: int):
         fine = Blur(dims, tuple(factor * s for s in operator.sigma), boundary=operator.boundary)
     else:
         fine = Blur(dims, kernel=_finer_kernel(operator.kernel, factor), boundary=operator.boundary)
-    return fine, _blocks(fine.dims, operator.dims)
+    return fine, _blocks(fine.dims, factor)
 
 
 @_finer.register
@@ -139,12 +129,12 @@ def _(operator: Heat, factor: int):
         spacing=operator.spacing / factor,
         unknown=operator.unknown,
     )
-    return fine, _blocks(fine.dims, operator.dims)
+    return fine, _blocks(fine.dims, factor)
 
 
-def _blocks(fine: tuple[int, ...], coarse: tuple[int, ...]):
+def _blocks(fine: tuple[int, ...], factor: int):
     def reduce(rows: np.ndarray) -> np.ndarray:
-        return block_average(rows.reshape(len(rows), *fine), coarse).reshape(len(rows), -1)
+        return box_average(rows.reshape(len(rows), *fine), factor).reshape(len(rows), -1)
 
     return reduce
 

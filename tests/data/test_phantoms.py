@@ -3,10 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from invae.data.grids import box_average
 from invae.data.phantoms import (
     FAMILIES,
     PHOTOGRAPHS,
-    box_average,
     gaussian_fields,
     grains,
     photograph_patches,
