@@ -29,7 +29,7 @@ _HOME = {
         "Wiener",
         "RichardsonLucy",
     ),
-    "invae.codec": ("Bound", "compress", "decompress", "Archive"),
+    "invae.codec": ("Bound", "compress", "decompress", "Archive", "train_codec"),
     "invae.evaluation": ("compare",),
     "invae.report": ("Report",),
     "invae.persistence": ("save", "load"),

@@ -48,7 +48,9 @@ def compress(
         `decompress` gives the same kind back.
     bound : str or Bound, default="lossless"
         ``abs:X``, ``rel:X``, ``log:X``, ``Ksigma`` or ``lossless``; of records it holds for ``intensity`` or
-        ``data``; q, dq, masks, further columns and all texts are exact. See `Bound`.
+        ``data``; q, dq, masks, further columns and all texts are exact. See `Bound`. ``l2:X`` bounds the
+        relative L2 error of each record instead of every value, see `invae.codec.l2_archive`; such bytes are
+        read by `decompress` only.
     sigma_bound : str or Bound, default="lossless"
         Bound on the standard deviations of records, and on ``sigma``. With a ``Ksigma`` bound the values
         follow the
@@ -83,6 +85,12 @@ def compress(
     >>> len(blob) < 250, bool(np.abs(decompress(blob) - curve).max() <= 1e-3)
     (True, True)
     """
+    if isinstance(bound, str) and bound.strip().lower().startswith("l2:"):
+        if sigma is not None or mask is not None or sigma_bound != "lossless":
+            raise BoundError(
+                "an l2 bound is on a record as a whole: sigma, mask and sigma_bound do not apply"
+            )
+        return _l2().compress_l2(data, _l2().parse_l2(bound))
     bound, sigma_bound = Bound.parse(bound), Bound.parse(sigma_bound)
     if sigma_bound.kind == "sigma":
         raise BoundError(
@@ -141,6 +149,9 @@ def decompress(source: bytes | str | os.PathLike[str], model: CodecModel | None 
     ModelError
         The archive refers to a model that is not at hand.
     """
+    start = source[:5] if isinstance(source, bytes) else _first_bytes(source)
+    if _l2().is_l2(start):
+        return _l2().decompress_l2(source if isinstance(source, bytes) else Path(source).read_bytes())
     with Archive(source, model) as archive:
         items = list(archive)
         container = archive.directory.container
@@ -149,6 +160,21 @@ def decompress(source: bytes | str | os.PathLike[str], model: CodecModel | None 
         if container in ("array", "record"):
             return items[0]
         return dict(zip(archive.names(), items)) if container == "named arrays" else items
+
+
+def _l2() -> Any:
+    """The L2 mode, which itself stores what is exact through this module."""
+    from invae.codec import l2_archive
+
+    return l2_archive
+
+
+def _first_bytes(path: str | os.PathLike[str]) -> bytes:
+    """Start of a file; nothing where there is none (opening it as an archive says so)."""
+    if not Path(path).is_file():
+        return b""
+    with open(path, "rb") as file:
+        return file.read(5)
 
 
 def write_archive(

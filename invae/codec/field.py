@@ -7,7 +7,7 @@ dimensions as varints, one byte ``mode``, then by mode:
 EXACT     0 an exact plane (`invae.codec.exact`)
 ABS, LOG  1 X as a short real, escapes, integer plane (`invae.codec.grid`)
 REL       3 X, byte 1 and a block with the integer plane of signs (or byte 0), escapes, integer plane
-SCALED    4 K, unit (real), byte predictor, escapes, plane; needs decoded sigma (`invae.codec.scaled`)
+SCALED    4 K, e of the unit 2^e, byte predictor, escapes, plane; needs decoded sigma (`invae.codec.scaled`)
 COUNTS    5 K, largest count (varint), escapes, integer plane of cells (`invae.codec.counts`)
 DITHERED  6 as COUNTS, with the varint seed of the dither behind the largest count
 ========= = ===============================================================================================
@@ -194,7 +194,8 @@ def _encode_scaled(
     usable = ~exact & np.isfinite(s) & (s > 0)
     if not usable.any():
         return None
-    unit = scaled.base_unit(x, s, bound, usable)
+    exponent = scaled.unit_exponent(x, s, bound, usable)
+    unit = math.ldexp(1.0, exponent)
     m = scaled.widths(s, bound, unit)
     X, outside = scaled.units(x, unit)
     gaps = ~usable | outside
@@ -209,7 +210,7 @@ def _encode_scaled(
             best, r, decoded, kind = bits, r_new, decoded_new, candidate
     values = _from_units(decoded, unit, plane.dtype)
     escaped = gaps | ~bound.check(plane, values, sigma)
-    out = Writer().byte(SCALED).short(bound.value).real(unit).byte(kind)
+    out = Writer().byte(SCALED).short(bound.value).signed(exponent).byte(kind)
     out.raw(encode_escapes(escaped, plane)).raw(encode_integers(r, model, height))
     return bytes(out.data)
 
@@ -257,11 +258,12 @@ def _decode_bounded(
     if dtype.kind not in "iuf" or dtype.itemsize > 8 or (mode >= COUNTS and dtype.kind == "f"):
         raise reader.fail(f"field mode {mode} does not fit dtype {dtype}")
     if mode == SCALED:
-        unit, kind = reader.real(), reader.byte()
+        exponent, kind = reader.signed(), reader.byte()
         if sigma is None or np.size(sigma) != shape[0] * shape[1]:
             raise reader.fail("the standard deviations that this field needs are missing")
-        if not 0 < unit < math.inf or kind >= scaled.N_PREDICTORS:
-            raise reader.fail(f"unit {unit} or predictor {kind} is not possible")
+        if abs(exponent) > 1022 or kind >= scaled.N_PREDICTORS:
+            raise reader.fail(f"unit 2^{exponent} or predictor {kind} is not possible")
+        unit = math.ldexp(1.0, exponent)
         positions, values = decode_escapes(reader, dtype, *shape)
         r = decode_integers(reader, *shape, model)
         m = scaled.widths(_finite(_plane(np.asarray(sigma))), Bound("sigma", value), unit)
@@ -297,7 +299,8 @@ def _decode_bounded(
 
 
 def _from_units(decoded: np.ndarray, unit: float, dtype: np.dtype) -> np.ndarray:
-    values = decoded.astype(np.float64) * unit
+    with np.errstate(over="ignore", under="ignore"):
+        values = decoded.astype(np.float64) * unit
     if dtype.kind == "f":
         with np.errstate(over="ignore", under="ignore"):
             return values.astype(dtype)

@@ -27,7 +27,7 @@ from invae.codec.varint import Reader, Writer
 from invae.data.records import Curve, Frame
 from invae.errors import BoundError, FormatError, InputError
 
-__all__ = ["compress_l2", "decompress_l2", "is_l2"]
+__all__ = ["compress_l2", "decompress_l2", "is_l2", "parse_l2"]
 
 MAGIC = b"IL2A\x01"
 EXACT, LINEAR, LOG = 0, 1, 2
@@ -113,6 +113,20 @@ def decompress_l2(blob: bytes) -> Any:
         for i, pieces in zip(members, decoded):
             values[i] = _from_rows(pieces, values[i], modes[i])
     return _filled(data, iter(values))
+
+
+def parse_l2(text: str) -> float:
+    """X of the text ``l2:X``.
+
+    Raises
+    ------
+    BoundError
+        Not a number.
+    """
+    try:
+        return float(text.strip().lower().removeprefix("l2:"))
+    except ValueError:
+        raise BoundError(f"bound {text!r} is not understood: write l2:X with 0 < X < 1") from None
 
 
 def is_l2(blob: bytes) -> bool:

@@ -16,9 +16,18 @@ from invae.codec.experts import LENGTH_A, LENGTH_B, N_A, N_B, PAD
 from invae.codec.model import CodecModel
 from invae.errors import InputError
 
-__all__ = ["DEFAULT_BOUNDS", "train_codec", "train_on_planes"]
+__all__ = ["DEFAULT_BOUNDS", "HELD_OUT", "train_codec", "train_default", "train_on_planes"]
 
 DEFAULT_BOUNDS = (1e-1, 3e-2, 1e-2, 3e-3, 1e-3, 3e-4, 1e-4)
+# Models that the shipped model never saw, for tests of generalisation.
+HELD_OUT = (
+    "core_shell_sphere",
+    "fractal_core_shell",
+    "gauss_lorentz_gel",
+    "pearl_necklace",
+    "teubner_strey",
+    "vesicle",
+)
 FIT_ROWS = 600
 MOST_ROWS_A_CLASS = 20_000
 CHUNK = 50
@@ -141,3 +150,19 @@ def _least_absolute(x: np.ndarray, y: np.ndarray) -> np.ndarray:
         taps = np.linalg.solve(gram, (x * weight[:, None]).T @ y)
         weight = 1.0 / (np.abs(y - x @ taps) + 0.5)
     return taps
+
+
+def train_default(n_curves: int = 900, seed: int = 0, progress: Any = None) -> CodecModel:
+    """Train the package's model for curves: simulated ones of the fast sasmodels without `HELD_OUT`.
+
+    The model that ships was made by
+
+        from invae.codec.learn import train_default
+        open("curves.invm", "wb").write(train_default().to_bytes())
+    """
+    from invae.data.sasmodels_bridge import FAST_MODELS
+    from invae.data.simulate_curves import default_q, simulate_curves
+
+    models = [name for name in FAST_MODELS if name not in HELD_OUT]
+    curves = simulate_curves(n_curves, models=models, q=default_q(256), rng=seed)
+    return train_codec(curves.intensity, rng=seed, progress=progress)

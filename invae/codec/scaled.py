@@ -11,6 +11,7 @@ last values (``TAPS``).
 
 from __future__ import annotations
 
+import math
 from fractions import Fraction
 
 import numpy as np
@@ -20,10 +21,10 @@ from invae.codec.bounds import Bound
 
 __all__ = [
     "N_PREDICTORS",
-    "base_unit",
     "decode_scaled",
     "encode_scaled",
     "polynomial_taps",
+    "unit_exponent",
     "units",
     "widths",
 ]
@@ -60,10 +61,12 @@ WINDOWS = np.array([window for _, window in _SHAPES], dtype=np.int64)
 N_PREDICTORS = len(_SHAPES) + 2  # then: above, mean of left and above
 
 
-def base_unit(plane: np.ndarray, sigma: np.ndarray, bound: Bound, usable: np.ndarray) -> float:
-    """The unit u: a 64th of the smallest step, or coarser where the values would pass 2^44."""
+def unit_exponent(plane: np.ndarray, sigma: np.ndarray, bound: Bound, usable: np.ndarray) -> int:
+    """e of u = 2^e: a 64th to a 128th of the smallest step, or coarser where values would pass 2^44."""
     step = 2.0 * bound.value * float(sigma[usable].min())
-    return max(step / UNITS_A_STEP, float(np.abs(plane[usable]).max()) / (LARGEST / 4), 5e-308)
+    fine = math.frexp(max(step / UNITS_A_STEP, 5e-308))[1] - 1
+    coarse = math.frexp(float(np.abs(plane[usable]).max()) / (LARGEST / 4))[1]
+    return max(fine, coarse, -1022)
 
 
 def widths(sigma: np.ndarray, bound: Bound, unit: float) -> np.ndarray:

@@ -6,9 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from invae.codec.api import compress, decompress, write_archive
 from invae.codec.l2_archive import compress_l2, decompress_l2, is_l2
 from invae.data.records import Curve, Frame, identical
-from invae.errors import BoundError, FormatError, InputError
+from invae.errors import BoundError, FileError, FormatError, InputError
 
 
 def relative_error(decoded, original):
@@ -88,6 +89,20 @@ def test_any_array_meets_the_bound_or_is_exact(array, tolerance):
     assert decoded.dtype == array.dtype and decoded.shape == array.shape
     if array.tobytes() != decoded.tobytes():
         assert relative_error(decoded, array) <= tolerance
+
+
+def test_an_l2_bound_goes_through_compress_and_files(rng, tmp_path):
+    curves = [curve(rng, 90) for _ in range(4)]
+    blob = compress(curves, bound="l2:0.05")
+    assert blob == compress_l2(curves, 0.05)
+    decoded = decompress(write_archive(tmp_path / "a.inva", curves, "l2:0.05"))
+    assert all(relative_error(b, a) <= 0.05 for a, b in zip(curves, decoded))
+    with pytest.raises(BoundError, match="l2:X"):
+        compress(curves, bound="l2:small")
+    with pytest.raises(BoundError, match="do not apply"):
+        compress(curves[0], bound="l2:0.1", mask=np.zeros(90))
+    with pytest.raises(FileError):
+        decompress(tmp_path / "none.inva")
 
 
 def test_damage_is_an_error(rng):
