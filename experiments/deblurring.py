@@ -22,10 +22,10 @@ QUICK = {
     "families": ["photographs"],
     "options": {},
     "noise": [0.02],
-    "n_train": 3000,
-    "n_validation": 8,
-    "n_test": 24,
-    "tv_iterations": 300,
+    "n_train": 2500,
+    "n_validation": 4,
+    "n_test": 12,
+    "tv_iterations": 200,
     "ranks": [100, 400],
 }
 FULL = {

@@ -24,10 +24,10 @@ QUICK = {
     "families": ["ellipses", "gaussian"],
     "options": TOMOGRAPHY_OPTIONS,
     "noise": [0.02],
-    "n_train": 2000,
-    "n_validation": 8,
-    "n_test": 16,
-    "tv_iterations": 300,
+    "n_train": 1200,
+    "n_validation": 4,
+    "n_test": 10,
+    "tv_iterations": 200,
     "ranks": [100, 500],
 }
 FULL = {
