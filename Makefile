@@ -28,6 +28,7 @@ test: $(READY)
 
 test-slow: $(READY)
 	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest --hypothesis-profile new tests/codec tests/evaluation tests/linalg
 
 lint: $(READY)
 	$(BIN)/ruff check .

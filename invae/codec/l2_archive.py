@@ -191,6 +191,8 @@ def _budget(values: np.ndarray, mode: int, tolerance: float) -> float:
 def _mode(values: np.ndarray) -> int:
     if values.size < 4 or values.dtype.kind == "b" or not np.isfinite(values).all():
         return EXACT
+    if values.min() == values.max():
+        return EXACT  # the error is relative to the spread, and there is none
     return LOG if values.dtype.kind == "f" and (values > 0).all() else LINEAR
 
 

@@ -91,6 +91,17 @@ def test_any_array_meets_the_bound_or_is_exact(array, tolerance):
         assert relative_error(decoded, array) <= tolerance
 
 
+@pytest.mark.parametrize("shape", [(4,), (5, 7)])
+@pytest.mark.parametrize("value", [5.0, 0.1, -3.0])
+def test_constants_are_exact(shape, value):
+    array = np.full(shape, value)
+    assert identical_bytes(array, decompress_l2(compress_l2(array, 1e-5)))
+
+
+def identical_bytes(a, b):
+    return (a.dtype, a.shape, a.tobytes()) == (b.dtype, b.shape, b.tobytes())
+
+
 def test_an_l2_bound_goes_through_compress_and_files(rng, tmp_path):
     curves = [curve(rng, 90) for _ in range(4)]
     blob = compress(curves, bound="l2:0.05")
