@@ -26,21 +26,30 @@ def main(arguments: list[str] | None = None) -> int:
     for noisy in ("matplotlib", "sasmodels", "numba"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     names = NAMES if options.name == "all" else (options.name,)
+    finished: list[Results] = []
+    status = 0
     try:
-        finished = [run_one(name, options.quick, options.seed, options.data) for name in names]
-        if options.json:
-            with atomic_path(options.json, overwrite=True) as temporary:
-                temporary.write_text(to_json(finished), encoding="utf-8")
-        if options.html:
-            Report(finished).write(options.html, overwrite=True)
-            print(f"report: {options.html}")
+        for name in names:
+            finished.append(run_one(name, options.quick, options.seed, options.data))
     except InvaeError as error:
         print(f"experiments: {error}", file=sys.stderr)
-        return 1
+        status = 1
     except KeyboardInterrupt:
-        print("experiments: interrupted, nothing was written", file=sys.stderr)
-        return 130
-    return 0
+        print(f"experiments: interrupted after {len(finished)} of {len(names)}", file=sys.stderr)
+        status = 130
+    if finished:
+        write(finished, options)
+    return status
+
+
+def write(finished: list[Results], options: argparse.Namespace) -> None:
+    """The JSON file and the page that were asked for, of the experiments that came to their end."""
+    if options.json:
+        with atomic_path(options.json, overwrite=True) as temporary:
+            temporary.write_text(to_json(finished), encoding="utf-8")
+    if options.html:
+        Report(finished).write(options.html, overwrite=True)
+        print(f"report: {options.html}")
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:

@@ -2,7 +2,7 @@
 
 Signals have a spectrum that falls as a power of the index, like images. All methods see the same rows. The
 excess is of the expected squared reconstruction error over the optimum of that rank; the time is relative to
-the streamed Gram matrix and one eigendecomposition, which is what `LinearAutoencoder` does. Nobody should
+the streamed Gram matrix and one eigendecomposition, which is what LinearAutoencoder does. Nobody should
 train a linear autoencoder to obtain PCA.
 """
 

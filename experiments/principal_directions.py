@@ -27,15 +27,16 @@ QUICK = {
     "n_images": 1797,
     "n_components": 9,
     "decay_over_variance": [0.0, 0.01, 0.3],
-    "n_epochs": 60,
+    "n_steps": 3400,
     "batch_size": 32,
-    "learning_rate": 0.05,
+    "rate_times_pixels": 3.2,
 }
 FULL = {
     **QUICK,
     "sets": ["digits", "mnist", "fashion-mnist", "cifar10"],
     "n_images": 5000,
     "decay_over_variance": [0.0, 0.001, 0.01, 0.1, 0.3, 0.9],
+    "n_steps": 10_000,
 }
 
 # As many as the house style has colours for.
@@ -56,6 +57,7 @@ def study(results: Results, images: ImageSet, config: dict, rng: np.random.Gener
     pca = LinearAutoencoder(k).fit(X)
     gamma = np.cov(X.T, bias=True)
     uncentred = np.linalg.svd(X, full_matrices=False)[2][:k].T
+    n_epochs = max(1, round(config["n_steps"] * config["batch_size"] / len(X)))
     rows, decoders = [], {}
     for fraction in config["decay_over_variance"]:
         J = Landscape(gamma, k, decay=fraction * pca.variances_[k - 1])
@@ -63,11 +65,11 @@ def study(results: Results, images: ImageSet, config: dict, rng: np.random.Gener
             X,
             k,
             decay=J.decay,
-            n_epochs=config["n_epochs"],
+            n_epochs=n_epochs,
             batch_size=config["batch_size"],
-            learning_rate=config["learning_rate"],
+            learning_rate=config["rate_times_pixels"] / X.shape[1],
             landscape=J,
-            record_every=config["n_epochs"],
+            record_every=n_epochs,
             rng=rng,
         )
         decoders[fraction] = trained.decoder
@@ -82,7 +84,7 @@ def study(results: Results, images: ImageSet, config: dict, rng: np.random.Gener
                 "seconds": trained.trajectory.seconds[-1],
             }
         )
-    caption = f"{images.name}: {len(X)} images, k = {k}, Adam, {config['n_epochs']} epochs"
+    caption = f"{images.name}: {len(X)} images, k = {k}, Adam, {n_epochs} epochs"
     results.tables.append(Table(images.name, caption, rows))
     first = config["decay_over_variance"][0]
     results.figures.append(direction_figure(images, pca, decoders[first], gamma, first))

@@ -1,10 +1,11 @@
 """Autoencoders for step functions: handcrafted, for random codes, and trained.
 
-The n + 1 steps of length n have an exact linear encoder to a scalar code, and exact decoders with one hidden
-layer of the minimal width n, for any increasing codes. Training the same decoder stalls. Of random thresholds
-the share whose hidden layer is able to fit falls as 0.63^n, and RMSProp ends on a plateau where that layer is
-close to singular, even from thresholds that could fit. Thresholds that interlace with the codes and one
-linear solve for the output layer are exact at once, and need no training.
+The n + 1 steps of length n have an exact linear encoder to a scalar code, and exact decoders with one
+hidden layer of the minimal width n, for any increasing codes. Training the same decoder stalls. Of random
+thresholds the share whose hidden layer is able to fit falls as 0.63^n; from most random starts RMSProp
+ends where that layer is singular, and even from thresholds that can fit it stops at the noise of its
+fixed step. Thresholds that interlace with the codes and one linear solve for the output layer are exact
+at once, and need no training.
 """
 
 from __future__ import annotations

@@ -41,7 +41,7 @@ def test_landscape_in_miniature():
 def test_principal_directions_in_miniature(tmp_path):
     images = np.random.default_rng(0).integers(0, 255, (60, 5, 4), dtype=np.uint8)
     np.savez(tmp_path / "set.npz", images=images, labels=np.arange(60) % 3)
-    changes = {"n_components": 3, "n_epochs": 3, "decay_over_variance": [0.0, 0.3]}
+    changes = {"n_components": 3, "n_steps": 6, "decay_over_variance": [0.0, 0.3]}
     results = run(principal_directions, files=[str(tmp_path / "set.npz")], **changes)
     assert [table.name for table in results.tables] == ["set"]
     assert len(results.tables[0].rows) == 2
