@@ -88,6 +88,27 @@ class UNet(nn.Module):
 class _Trained(BaseEstimator):
     """The training loop and the checks that both share."""
 
+    _learnt: tuple[str, ...] = ()  # attributes that a fit leaves, but for the net itself
+
+    def to_state(self) -> dict[str, Any]:
+        """Parameters, weights and the training's record, for `invae.save`; a generator is not kept."""
+        parameters = self.get_params(deep=False)
+        if not isinstance(parameters["rng"], int):
+            parameters["rng"] = None
+        state: dict[str, Any] = {"parameters": parameters}
+        if hasattr(self, "history_"):
+            state["fitted"] = {name: getattr(self, name) for name in ("history_", "seconds_", *self._learnt)}
+        return state
+
+    @classmethod
+    def from_state(cls, state: dict[str, Any]) -> _Trained:
+        """Rebuild what `to_state` described."""
+        tuples = ("widths", "shape", "measurement_shape", "shape_", "measurement_shape_")
+        model = cls(**{k: tuple(v) if k in tuples and v else v for k, v in state["parameters"].items()})
+        for name, value in state.get("fitted", {}).items():
+            setattr(model, name, tuple(value) if name in tuples else value)
+        return model
+
     def _check_budget(self) -> None:
         if self.epochs < 1 or self.batch_size < 1 or not self.learning_rate > 0:
             raise InputError(
@@ -201,6 +222,25 @@ class UNetPostprocessor(_Trained):
         self.nonnegative = nonnegative
         self.rng = rng
 
+    _learnt = ("scale_",)
+
+    def to_state(self) -> dict[str, Any]:
+        state = super().to_state()
+        if "fitted" in state:
+            state["weights"] = {name: part.numpy() for name, part in self.net_.state_dict().items()}
+        return state
+
+    @classmethod
+    def from_state(cls, state: dict[str, Any]) -> UNetPostprocessor:
+        model = super().from_state(state)
+        if "weights" in state:
+            model.net_ = UNet(len(model.first.operator.dims), tuple(model.widths))
+            model.net_.load_state_dict(
+                {k: torch.from_numpy(np.array(v)) for k, v in state["weights"].items()}
+            )
+            model.net_.eval()
+        return model
+
     def fit(self, signals: np.ndarray, measurements: np.ndarray) -> UNetPostprocessor:
         """Train on pairs.
 
@@ -289,6 +329,8 @@ class TrainedLinearAutoencoder(_Trained):
         self.max_seconds = max_seconds
         self.held_back = held_back
         self.rng = rng
+
+    _learnt = ("encoder_", "decoder_", "offset_", "shape_", "measurement_shape_")
 
     def fit(self, signals: np.ndarray, measurements: np.ndarray) -> TrainedLinearAutoencoder:
         """Train on pairs (N, n), (N, m), or shaped ones."""

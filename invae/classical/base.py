@@ -17,7 +17,15 @@ from invae.classical import parameters
 from invae.errors import InputError
 from invae.linalg.samples import as_rows, from_rows
 
-__all__ = ["ClassicalMethod", "adjoint", "divergence", "forward", "operator_norm", "relative_error"]
+__all__ = [
+    "ClassicalMethod",
+    "adjoint",
+    "divergence",
+    "forward",
+    "operator_norm",
+    "relative_error",
+    "sensitivity",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -60,6 +68,13 @@ def divergence(FX: np.ndarray, probes: np.ndarray, h: np.ndarray) -> np.ndarray:
     return np.sum(probes * moved, axis=2).mean(axis=0) / h[:, 0]
 
 
+def sensitivity(X: np.ndarray, n_probes: int, h: np.ndarray) -> np.ndarray:
+    """tr A^T A (N,) of the solution map y -> x from x at y and, below, at y + h b, (1 + P) N rows."""
+    N = len(h)
+    moved = X[N:].reshape(n_probes, N, -1).astype(np.float64) - X[:N]
+    return np.sum(moved**2, axis=2).mean(axis=0) / h[:, 0] ** 2
+
+
 class ClassicalMethod(BaseEstimator):
     """Base of the methods that are controlled by one parameter.
 
@@ -72,6 +87,8 @@ class ClassicalMethod(BaseEstimator):
 
     _whole_numbers = False
     _extra_rules: tuple[str, ...] = ()
+    _learnt: tuple[str, ...] = ()  # attributes that `_learn` sets
+    _deviations = 2.0  # see `parameters.discrepancy_factor`
     _zooms = 2
     _seed = 20
 
@@ -140,6 +157,26 @@ class ClassicalMethod(BaseEstimator):
         X, self.parameters_ = self._reconstruct(Y, truth)
         return from_rows(X.astype(Y.dtype, copy=False), tuple(self.operator.dims), shaped)
 
+    def to_state(self) -> dict[str, Any]:
+        """Parameters, and what a fit chose and learnt, for `invae.save`; factors of the operator are found
+        again."""
+        state: dict[str, Any] = {"parameters": self.get_params(deep=False)}
+        if hasattr(self, "n_features_in_"):
+            state["fitted"] = {name: getattr(self, name) for name in ("parameter_", *self._learnt)}
+        return state
+
+    @classmethod
+    def from_state(cls, state: dict[str, Any]) -> ClassicalMethod:
+        """Rebuild what `to_state` described."""
+        method = cls(**state["parameters"])
+        if "fitted" in state:
+            method._check_parameter()
+            method._prepare()
+            method.n_features_in_ = method.operator.shape[0]
+            for name, value in state["fitted"].items():
+                setattr(method, name, value)
+        return method
+
     # What a subclass may replace
 
     def _prepare(self) -> None:
@@ -164,11 +201,12 @@ class ClassicalMethod(BaseEstimator):
     def _table(
         self, Y: np.ndarray, values: np.ndarray, truth: np.ndarray | None, dof: bool
     ) -> dict[str, np.ndarray]:
-        """Residual, seminorm, error against ``truth`` and degrees of freedom, each (G, N), by solving
-        everywhere.
+        """Residual, seminorm, error against ``truth`` and, with ``dof``, degrees of freedom, gain and energy
+        (see `parameters.quiet`), each (G, N), by solving everywhere.
 
         The degrees of freedom are the divergence of y -> F x(y) along random directions b,
-        b^T (F x(y + h b) - F x(y)) / h with b of random signs (Ramani, Blu, Unser 2008).
+        b^T (F x(y + h b) - F x(y)) / h with b of random signs (Ramani, Blu, Unser 2008); the gain is
+        ||x(y + h b) - x(y)||^2 / h^2.
         """
         G, N = len(values), len(Y)
         table = {"residual": np.empty((G, N)), "seminorm": np.empty((G, N))}
@@ -176,7 +214,7 @@ class ClassicalMethod(BaseEstimator):
         if truth is not None:
             table["error"] = np.empty((G, N))
         if dof:
-            table["dof"] = np.empty((G, N))
+            table |= {name: np.empty((G, N)) for name in ("dof", "gain", "energy")}
             probes, h = self._probes(Y)
             data = np.concatenate([Y, *(Y + h * b for b in probes)]).astype(Y.dtype)
         for g, value in enumerate(values):
@@ -188,6 +226,8 @@ class ClassicalMethod(BaseEstimator):
                 table["error"][g] = relative_error(X[:N], truth)
             if dof:
                 table["dof"][g] = divergence(FX, probes, h)
+                table["gain"][g] = sensitivity(X, len(probes), h)
+                table["energy"][g] = np.sum(np.square(X[:N], dtype=np.float64), axis=1)
         return table
 
     def _probes(self, Y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -219,7 +259,7 @@ class ClassicalMethod(BaseEstimator):
         rule = self.parameter
         values = self._columns(self._path(Y), len(Y))
         for zoom in range(self._zooms + 1):
-            table = self._table(Y, values, truth, dof=rule == "gcv")
+            table = self._table(Y, values, truth, dof=rule in parameters.COUNTING)
             index = self._apply_rule(rule, table, Y)
             chosen = values[index, np.arange(len(Y))]
             # A corner of the L-curve is a matter of the whole curve; a zoomed piece of it has others.
@@ -231,16 +271,23 @@ class ClassicalMethod(BaseEstimator):
     def _apply_rule(self, rule: str, table: dict[str, np.ndarray], Y: np.ndarray) -> np.ndarray:
         if rule == "gcv":
             return parameters.gcv(table["residual"], table["dof"], Y.shape[1])
+        if rule == "robust_gcv":
+            return parameters.robust_gcv(table, Y.shape[1])
         if rule == "discrepancy":
-            return parameters.discrepancy(table["residual"], self._discrepancy_target(Y))
+            residual = table["residual"]
+            if "gain" in table:
+                residual = np.where(parameters.quiet(table, self._noise_std(Y) ** 2), residual, np.inf)
+            return parameters.discrepancy(residual, self._discrepancy_target(Y))
         if rule == "l_curve":
             return parameters.l_curve(table["residual"], table["seminorm"])
         return parameters.oracle(table["error"])
 
+    def _noise_std(self, Y: np.ndarray) -> np.ndarray:
+        return parameters.noise_std(getattr(self, "noise", None), Y, tuple(self.operator.dimsd))
+
     def _discrepancy_target(self, Y: np.ndarray) -> np.ndarray:
-        tau = getattr(self, "tau", 1.0)
-        std = parameters.noise_std(getattr(self, "noise", None), Y, tuple(self.operator.dimsd))
-        return tau * std * np.sqrt(Y.shape[1])
+        factor = parameters.discrepancy_factor(Y.shape[1], self._deviations)
+        return getattr(self, "tau", 1.0) * self._noise_std(Y) * factor
 
     def _validate(self, X: np.ndarray, Y: np.ndarray) -> float:
         values = self._path(Y)

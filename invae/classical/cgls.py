@@ -26,11 +26,11 @@ class Cgls(IterativeMethod):
     ----------
     operator : pylops.LinearOperator
     parameter : int or str, default "discrepancy"
-        Number of iterations, or a rule: "discrepancy", "gcv", "l_curve", "oracle", "validation".
+        Number of iterations, or a rule of `parameters.RULES`.
     noise : float, noise model or None
         For the discrepancy rule: std of the measurement noise; None estimates it from each measurement.
     tau : float, default 1.0
-        The discrepancy rule stops at ||F x - y|| <= tau std sqrt(m).
+        The discrepancy rule stops at ||F x - y|| <= tau std sqrt(m + 2 sqrt(2 m)).
     max_iter : int, default 200
 
     Attributes

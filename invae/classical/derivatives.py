@@ -76,5 +76,6 @@ def generalised_basis(operator: Any, order: int) -> tuple[SingularBasis | Transf
         np.concatenate([[size], s]),
         np.concatenate([w[:, None] / size, U], axis=1),
         np.concatenate([e, synthesis]),
+        orthonormal=False,
     )
     return basis, np.concatenate([[0.0], np.ones(len(s))])

@@ -40,7 +40,7 @@ class FilteredBackprojection(ClassicalMethod):
         filled by interpolation and whose lost views by their neighbours' larger share.
     parameter : float or str, default 1.0
         Where the window ends, in units of the Nyquist frequency; beyond 1 the window is cut there, so that a
-        large value is the bare ramp. Or a rule: "validation", "gcv", "discrepancy", "l_curve", "oracle".
+        large value is the bare ramp. Or a rule of `parameters.RULES`.
     window : {"ramp", "shepp-logan", "cosine", "hamming", "hann"}, default "hann"
     noise : float, noise model or None
         For the discrepancy rule; None estimates it from each measurement.

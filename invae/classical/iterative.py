@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
 from invae.classical import parameters
-from invae.classical.base import ClassicalMethod, divergence, forward, relative_error
+from invae.classical.base import ClassicalMethod, divergence, forward, relative_error, sensitivity
 from invae.errors import InputError
 
-__all__ = ["IterativeMethod", "check_box", "project"]
+__all__ = ["IterativeMethod", "ProjectedMethod", "check_box", "project"]
 
 
 class IterativeMethod(ClassicalMethod):
@@ -39,18 +40,16 @@ class IterativeMethod(ClassicalMethod):
             return self._run_to(Y, stops), stops
         if self.parameter == "discrepancy":
             return self._run_until(Y, self._discrepancy_target(Y))
-        residual, seminorm, error, dof = self._record(Y, truth, dof=self.parameter == "gcv")
-        if self.parameter == "gcv":
-            stops = parameters.gcv(residual, dof, Y.shape[1])
-        elif self.parameter == "l_curve":
+        table = self._record(Y, truth, dof=self.parameter in parameters.COUNTING)
+        if self.parameter == "l_curve":
             # Iterate 0 has no logarithm.
-            stops = 1 + parameters.l_curve(residual[1:], seminorm[1:])
+            stops = 1 + parameters.l_curve(table["residual"][1:], table["seminorm"][1:])
         else:
-            stops = parameters.oracle(error)
+            stops = self._apply_rule(self.parameter, table, Y)
         return self._run_to(Y, stops), stops
 
     def _validate(self, X: np.ndarray, Y: np.ndarray) -> int:
-        return parameters.validation(self._record(Y, X, dof=False)[2])
+        return parameters.validation(self._record(Y, X, dof=False)["error"])
 
     def _run_to(self, Y: np.ndarray, stops: np.ndarray) -> np.ndarray:
         out = self._start(Y)
@@ -75,16 +74,15 @@ class IterativeMethod(ClassicalMethod):
                 break
         return out, stops
 
-    def _record(
-        self, Y: np.ndarray, truth: np.ndarray | None, dof: bool
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None, np.ndarray | None]:
-        """Tables (max_iter + 1, N) of residual, seminorm, error and Monte-Carlo degrees of freedom."""
+    def _record(self, Y: np.ndarray, truth: np.ndarray | None, dof: bool) -> dict[str, np.ndarray]:
+        """Like `_table`, for iterations 0 to ``max_iter``; methods that count freedom have no gain."""
         N, K = len(Y), self.max_iter + 1
-        residual, seminorm = np.empty((K, N)), np.empty((K, N))
-        error = None if truth is None else np.empty((K, N))
-        freedom = np.zeros((K, N)) if dof else None
+        probed = dof and not self._counts_freedom
+        names = ["residual", "seminorm"] + ["error"] * (truth is not None)
+        names += ["dof"] * dof + ["gain", "energy"] * probed
+        table = {name: np.empty((K, N)) for name in names}
         data = Y
-        if dof and not self._counts_freedom:
+        if probed:
             probes, h = self._probes(Y)
             data = np.concatenate([Y, *(Y + h * b for b in probes)]).astype(Y.dtype)
         zero = self._start(data)
@@ -92,13 +90,17 @@ class IterativeMethod(ClassicalMethod):
         steps = self._iterate(data)
         for k in range(K):
             X, R = zero if k == 0 else next(steps)
-            residual[k] = np.linalg.norm(R[:N], axis=1)
-            seminorm[k] = self._seminorm(X[:N])
-            if error is not None:
-                error[k] = relative_error(X[:N], truth)
-            if freedom is not None:
-                freedom[k] = k if self._counts_freedom else divergence(data - R, probes, h)
-        return residual, seminorm, error, freedom
+            table["residual"][k] = np.linalg.norm(R[:N], axis=1)
+            table["seminorm"][k] = self._seminorm(X[:N])
+            if truth is not None:
+                table["error"][k] = relative_error(X[:N], truth)
+            if probed:
+                table["dof"][k] = divergence(data - R, probes, h)
+                table["gain"][k] = sensitivity(X, len(probes), h)
+                table["energy"][k] = np.sum(np.square(X[:N], dtype=np.float64), axis=1)
+            elif dof:
+                table["dof"][k] = k
+        return table
 
     def _start(self, Y: np.ndarray) -> np.ndarray:
         return np.zeros((len(Y), self.operator.shape[1]), Y.dtype)
@@ -109,6 +111,33 @@ class IterativeMethod(ClassicalMethod):
 
     def _solve(self, Y: np.ndarray, values: np.ndarray) -> np.ndarray:
         return self._run_to(Y, np.asarray(values, int))
+
+
+class ProjectedMethod(IterativeMethod):
+    """Base of steps that end in a projection onto a box, x <- P(x + w D F^T W (y - F x)), 0 < w < 2."""
+
+    def __init__(
+        self,
+        operator: Any,
+        parameter: int | str = "discrepancy",
+        noise: Any = None,
+        tau: float = 1.0,
+        bounds: tuple[float | None, float | None] = (None, None),
+        relaxation: float = 1.0,
+        max_iter: int = 500,
+    ) -> None:
+        self.operator = operator
+        self.parameter = parameter
+        self.noise = noise
+        self.tau = tau
+        self.bounds = bounds
+        self.relaxation = relaxation
+        self.max_iter = max_iter
+
+    def _check_options(self) -> None:
+        check_box(self.bounds)
+        if not 0 < self.relaxation < 2:
+            raise InputError(f"relaxation={self.relaxation}; it converges for 0 < relaxation < 2")
 
 
 def check_box(bounds: tuple[float | None, float | None]) -> None:

@@ -7,25 +7,23 @@ x_{k+1} = P(x_k + w / ||F||^2 F^T (y - F x_k)),  0 < w < 2, P the projection ont
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 
 from invae.classical.base import adjoint, forward, operator_norm
-from invae.classical.iterative import IterativeMethod, check_box, project
-from invae.errors import InputError
+from invae.classical.iterative import ProjectedMethod, project
 
 __all__ = ["Landweber"]
 
 
-class Landweber(IterativeMethod):
+class Landweber(ProjectedMethod):
     """Projected gradient descent on ||F x - y||^2.
 
     Parameters
     ----------
     operator : pylops.LinearOperator
     parameter : int or str, default "discrepancy"
-        Number of iterations, or a rule: "discrepancy", "gcv", "l_curve", "oracle", "validation".
+        Number of iterations, or a rule of `parameters.RULES`.
     noise : float, noise model or None
         For the discrepancy rule; None estimates it from each measurement.
     tau : float, default 1.0
@@ -42,28 +40,8 @@ class Landweber(IterativeMethod):
         Iterations spent on each row of the last `predict`.
     """
 
-    def __init__(
-        self,
-        operator: Any,
-        parameter: int | str = "discrepancy",
-        noise: Any = None,
-        tau: float = 1.0,
-        bounds: tuple[float | None, float | None] = (None, None),
-        relaxation: float = 1.0,
-        max_iter: int = 500,
-    ) -> None:
-        self.operator = operator
-        self.parameter = parameter
-        self.noise = noise
-        self.tau = tau
-        self.bounds = bounds
-        self.relaxation = relaxation
-        self.max_iter = max_iter
-
     def _prepare(self) -> None:
-        check_box(self.bounds)
-        if not 0 < self.relaxation < 2:
-            raise InputError(f"relaxation={self.relaxation}; it converges for 0 < relaxation < 2")
+        self._check_options()
         norm = operator_norm(self.operator)
         self.step_ = self.relaxation / norm**2 if norm > 0 else 0.0
 

@@ -8,16 +8,28 @@ be weights, ranks, cut-offs or iteration counts: the rules do not care.
 rule       chooses                                              needs
 ========== ==================================================== ===============================
 gcv        min  m ||F x - y||^2 / (m - dof)^2                   degrees of freedom
-discrepancy the first with ||F x - y|| <= tau sigma sqrt(m)     the noise's std (or its estimate)
+robust_gcv the same with 1.2 dof [4], where noise stays below   degrees of freedom, gain of noise
+           6 % of the solution's energy
+discrepancy the first with ||F x - y|| <= tau sigma             the noise's std (or its estimate)
+           sqrt(m + d sqrt(2 m)), d = 2, within the same limit;
+           d = 0 for total variation and wavelets
 l_curve    the corner of (log residual, log seminorm)           nothing
 oracle     least error, measurement by measurement              the truth
 validation least mean error, one for all                        training pairs
 ========== ==================================================== ===============================
 
+A score of data alone is flat, and now and then least, where nothing is regularised at all; with a severely
+ill-posed operator and few measurements (backward heat) one sample in ten then gets an error of 1 to 10^4.
+The expected energy of the noise in a solution, sigma^2 tr A^T A for x = A y, gives such candidates away:
+mean relative errors of Tikhonov on backward heat (1-D steps, .5 / 2 / 10 % noise, 200 samples) fall from
+1.8 / 10 / 21 under gcv to .15 / .16 / .20 (best possible .13 / .14 / .18), and on blur and tomography it is
+at least as good for Tikhonov, and within 3 % for truncated SVD.
+
 References
 ----------
 [1] Golub, Heath, Wahba (1979), Technometrics 21. [2] Morozov (1966). [3] Hansen, O'Leary (1993), SIAM J. Sci.
-Comput. 14.
+Comput. 14. [4] Cummins, Filloon, Nychka (2001), J. Amer. Stat. Assoc. 96: a cost of 1 to 2 per degree of
+freedom.
 """
 
 from __future__ import annotations
@@ -30,21 +42,29 @@ import numpy as np
 from invae.errors import InputError
 
 __all__ = [
+    "COUNTING",
     "RULES",
     "discrepancy",
+    "discrepancy_factor",
     "estimate_noise",
     "gcv",
     "gcv_score",
     "l_curve",
     "noise_std",
     "oracle",
+    "quiet",
+    "robust_gcv",
     "validation",
 ]
 
+PRICE = 1.2  # of a degree of freedom in robust_gcv
+NOISE_SHARE = 0.06  # of a solution's energy; a direction of pure noise shows less by 4 sigma only
+LEAST_LEFT = 0.25  # share of the measurements that must be left over to tell the noise's power
 
-def gcv_score(residual: np.ndarray, dof: np.ndarray, m: int) -> np.ndarray:
-    """m ||r||^2 / (m - dof)^2; infinite where nothing is left to predict with (dof >= m)."""
-    left = m - dof
+
+def gcv_score(residual: np.ndarray, dof: np.ndarray, m: int, price: float = 1.0) -> np.ndarray:
+    """m ||r||^2 / (m - price dof)^2; infinite where nothing is left to predict with (price dof >= m)."""
+    left = m - price * dof
     return np.where(left > 1e-10 * m, m * residual**2 / np.maximum(left, 1e-10 * m) ** 2, np.inf)
 
 
@@ -53,10 +73,48 @@ def gcv(residual: np.ndarray, dof: np.ndarray, m: int) -> np.ndarray:
     return np.argmin(gcv_score(residual, dof, m), axis=0)
 
 
+def robust_gcv(table: dict[str, np.ndarray], m: int) -> np.ndarray:
+    """Index (N,) of the least score m ||r||^2 / (m - 1.2 dof)^2 among the quiet candidates of a table.
+
+    The noise's power is ||r||^2 / (m - dof), and, where less than a quarter of the measurements is left over
+    to tell it, at least what the other candidates say.
+    """
+    residual, dof = table["residual"], table["dof"]
+    score = gcv_score(residual, dof, m, PRICE)
+    if "gain" in table:
+        left = np.maximum(m - dof, 1e-10 * m)
+        power = residual**2 / left
+        known = np.where(left >= LEAST_LEFT * m, power, np.inf).min(axis=0)
+        power = np.where(left < LEAST_LEFT * m, np.maximum(power, known), power)
+        score = np.where(quiet(table, power), score, np.inf)
+    return np.argmin(score, axis=0)
+
+
+def quiet(table: dict[str, np.ndarray], power: np.ndarray) -> np.ndarray:
+    """Where noise of ``power`` (variance) is expected to make at most 6 % of a solution's energy, (G, N).
+
+    The table holds ``gain``, tr A^T A of the solution map, and ``energy``, ||x||^2. A measurement without any
+    quiet candidate keeps its first, the strongest regularisation.
+    """
+    calm = power * table["gain"] <= NOISE_SHARE * table["energy"]
+    calm[0] |= ~calm.any(axis=0)
+    return calm
+
+
 def discrepancy(residual: np.ndarray, target: np.ndarray) -> np.ndarray:
     """Index (N,) of the first residual that reaches ``target`` (N,), else of the least one."""
     reached = residual <= target
     return np.where(reached.any(axis=0), np.argmax(reached, axis=0), np.argmin(residual, axis=0))
+
+
+def discrepancy_factor(m: int, deviations: float = 2.0) -> float:
+    """sqrt(m + d sqrt(2 m)): the norm of m standard normal numbers, d deviations above its mean square.
+
+    With d = 0 the true signal itself is refused every other time, and a method that does nothing but
+    follow the data (filters of singular values, iterations) then goes on into the noise; with d = 2 once in
+    fifty. Methods that prefer some signals to others (total variation, wavelets) take d = 0 and lose less.
+    """
+    return math.sqrt(m + deviations * math.sqrt(2 * m))
 
 
 def l_curve(residual: np.ndarray, seminorm: np.ndarray) -> np.ndarray:
@@ -85,7 +143,8 @@ def validation(error: np.ndarray) -> int:
     return int(np.argmin(error.mean(axis=1)))
 
 
-RULES = ("gcv", "discrepancy", "l_curve", "oracle", "validation")
+RULES = ("gcv", "robust_gcv", "discrepancy", "l_curve", "oracle", "validation")
+COUNTING = ("gcv", "robust_gcv")  # rules that need degrees of freedom
 
 
 def noise_std(noise: Any, Y: np.ndarray, dimsd: tuple[int, ...]) -> np.ndarray:

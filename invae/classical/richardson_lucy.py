@@ -26,7 +26,7 @@ class RichardsonLucy(IterativeMethod):
     operator : pylops.LinearOperator
         With entries >= 0.
     parameter : int or str, default "discrepancy"
-        Number of iterations, or a rule: "discrepancy", "gcv", "l_curve", "oracle", "validation".
+        Number of iterations, or a rule of `parameters.RULES`.
     noise : float, noise model or None
         For the discrepancy rule; None estimates it from each measurement.
     tau : float, default 1.0

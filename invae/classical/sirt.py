@@ -16,13 +16,13 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from invae.classical.base import adjoint, forward
-from invae.classical.iterative import IterativeMethod, check_box, project
+from invae.classical.iterative import ProjectedMethod, project
 from invae.errors import InputError
 
 __all__ = ["Sart", "Sirt"]
 
 
-class Sirt(IterativeMethod):
+class Sirt(ProjectedMethod):
     """Simultaneous iterative reconstruction.
 
     Parameters
@@ -30,7 +30,7 @@ class Sirt(IterativeMethod):
     operator : pylops.LinearOperator
         With entries >= 0, as those of tomography, blur and heat.
     parameter : int or str, default "discrepancy"
-        Number of iterations, or a rule: "discrepancy", "gcv", "l_curve", "oracle", "validation".
+        Number of iterations, or a rule of `parameters.RULES`.
     noise : float, noise model or None
         For the discrepancy rule; None estimates it from each measurement.
     tau : float, default 1.0
@@ -57,13 +57,7 @@ class Sirt(IterativeMethod):
         relaxation: float = 1.0,
         max_iter: int = 300,
     ) -> None:
-        self.operator = operator
-        self.parameter = parameter
-        self.noise = noise
-        self.tau = tau
-        self.bounds = bounds
-        self.relaxation = relaxation
-        self.max_iter = max_iter
+        super().__init__(operator, parameter, noise, tau, bounds, relaxation, max_iter)
 
     def _prepare(self) -> None:
         self._check_options()
@@ -71,11 +65,6 @@ class Sirt(IterativeMethod):
         rows = forward(self.operator, np.ones((1, n)))[0]
         columns = adjoint(self.operator, np.ones((1, m)))[0]
         self.row_weights_, self.column_weights_ = _inverse(rows), self.relaxation * _inverse(columns)
-
-    def _check_options(self) -> None:
-        check_box(self.bounds)
-        if not 0 < self.relaxation < 2:
-            raise InputError(f"relaxation={self.relaxation}; it converges for 0 < relaxation < 2")
 
     def _iterate(self, Y: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         X = self._start(Y)
@@ -99,7 +88,7 @@ class Sart(Sirt):
         With a sparse or dense ``matrix`` (Radon, a Masked Radon, pylops.MatrixMult); its measurement's first
         axis counts the views. A measurement of one axis is taken in eight interleaved parts.
     parameter : int or str, default "discrepancy"
-        Number of sweeps, or a rule: "discrepancy", "gcv", "l_curve", "oracle", "validation".
+        Number of sweeps, or a rule of `parameters.RULES`.
     noise, tau, bounds
         As for `Sirt`.
     relaxation : float, default 0.5

@@ -22,10 +22,15 @@ LARGEST = 8192
 
 
 class SingularBasis:
-    """Singular values ``s`` (q,), largest first, and the changes of basis that go with them."""
+    """Singular values ``s`` (q,), largest first, and the changes of basis that go with them.
 
-    def __init__(self, s: np.ndarray, U: np.ndarray, Vt: np.ndarray) -> None:
+    ``power`` (q,) holds the squared norms of the signals' directions, 1 where they are ``orthonormal``.
+    """
+
+    def __init__(self, s: np.ndarray, U: np.ndarray, Vt: np.ndarray, orthonormal: bool = True) -> None:
         self.s, self._U, self._Vt = s, U, Vt
+        self.orthonormal = orthonormal
+        self.power = np.ones(len(s)) if orthonormal else np.einsum("ij,ij->i", Vt, Vt)
 
     def measurements(self, Y: np.ndarray) -> np.ndarray:
         """c = U^T y of rows (N, m) -> (N, q)."""
@@ -65,6 +70,7 @@ class TransformBasis:
         order = np.argsort(-size, kind="stable")
         self._order = order[: numerical_rank(size[order], len(size))]
         self.s = size[self._order]
+        self.orthonormal, self.power = True, np.ones(len(self.s))
 
     def measurements(self, Y: np.ndarray) -> np.ndarray:
         """c = U^T y of rows (N, m) -> (N, q)."""
@@ -153,16 +159,25 @@ class SpectralMethod(ClassicalMethod):
         s = self.basis_.s
         c = self.basis_.measurements(np.asarray(Y, np.float64))
         outside = np.maximum((np.asarray(Y, np.float64) ** 2).sum(1) - (c**2).sum(1), 0.0)
-        names = ["residual", "seminorm", "dof"] + (["error"] if truth is not None else [])
+        names = ["residual", "seminorm", "dof", "gain", "energy"] + ["error"] * (truth is not None)
         table = {name: np.empty(values.shape) for name in names}
         if truth is not None:
             truth = np.asarray(truth, np.float64)
+            inside = self.basis_.signals(truth) if self.basis_.orthonormal else None
         for g, row in enumerate(values):
             gains = self._gains(row[:, None])
-            x = inverse_factors(s, gains) * c
+            factors = inverse_factors(s, gains)
+            x = factors * c
             table["residual"][g] = np.sqrt((((1 - gains) * c) ** 2).sum(1) + outside)
             table["seminorm"][g] = np.sqrt((self.penalty_ * x**2).sum(1))
             table["dof"][g] = gains.sum(1)
-            if truth is not None:
+            table["gain"][g] = (self.basis_.power * factors**2).sum(1)
+            table["energy"][g] = (self.basis_.power * x**2).sum(1)
+            if truth is not None and inside is not None:
+                # In coordinates: ||x - truth||^2 - ||truth||^2 = ||c||^2 - 2 <c, V^T truth>.
+                size = (truth**2).sum(1)
+                distance = np.sqrt(np.maximum(size + (x * (x - 2 * inside)).sum(1), 0.0))
+                table["error"][g] = distance / np.where(size > 0, np.sqrt(size), 1.0)
+            elif truth is not None:
                 table["error"][g] = relative_error(self.basis_.synthesise(x), truth)
         return table

@@ -23,8 +23,8 @@ class Tikhonov(SpectralMethod):
     Parameters
     ----------
     operator : pylops.LinearOperator
-    parameter : float or str, default "gcv"
-        The weight alpha, or a rule: "gcv", "discrepancy", "l_curve", "oracle", "validation".
+    parameter : float or str, default "robust_gcv"
+        The weight alpha, or a rule of `parameters.RULES`.
     noise : float, noise model or None
         For the discrepancy rule; None estimates it from each measurement.
     tau : float, default 1.0
@@ -50,7 +50,7 @@ class Tikhonov(SpectralMethod):
     def __init__(
         self,
         operator: Any,
-        parameter: float | str = "gcv",
+        parameter: float | str = "robust_gcv",
         noise: Any = None,
         tau: float = 1.0,
         order: int = 0,

@@ -21,8 +21,8 @@ class TruncatedSvd(SpectralMethod):
     Parameters
     ----------
     operator : pylops.LinearOperator
-    parameter : int or str, default "gcv"
-        The rank, or a rule: "gcv", "discrepancy", "l_curve", "oracle", "validation".
+    parameter : int or str, default "robust_gcv"
+        The rank, or a rule of `parameters.RULES`.
     noise : float, noise model or None
         For the discrepancy rule; None estimates it from each measurement.
     tau : float, default 1.0
@@ -44,7 +44,7 @@ class TruncatedSvd(SpectralMethod):
     _whole_numbers = True
 
     def __init__(
-        self, operator: Any, parameter: int | str = "gcv", noise: Any = None, tau: float = 1.0
+        self, operator: Any, parameter: int | str = "robust_gcv", noise: Any = None, tau: float = 1.0
     ) -> None:
         self.operator = operator
         self.parameter = parameter

@@ -35,7 +35,7 @@ class TotalVariation(ClassicalMethod):
     ----------
     operator : pylops.LinearOperator
     parameter : float or str, default "discrepancy"
-        The weight lambda, or a rule: "discrepancy", "validation", "gcv", "l_curve", "oracle".
+        The weight lambda, or a rule of `parameters.RULES`.
     noise : float, noise model or None
         For the discrepancy rule; None estimates it from each measurement.
     nonnegative : bool, default True
@@ -56,6 +56,7 @@ class TotalVariation(ClassicalMethod):
         Whether each row met ``tol``.
     """
 
+    _deviations = 0.0
     _zooms = 1
     _check = 10
 

@@ -28,7 +28,7 @@ class WaveletL1(ClassicalMethod):
     ----------
     operator : pylops.LinearOperator
     parameter : float or str, default "discrepancy"
-        The weight lambda, or a rule: "discrepancy", "gcv", "l_curve", "oracle", "validation".
+        The weight lambda, or a rule of `parameters.RULES`.
     noise : float, noise model or None
         For the discrepancy rule; None estimates it from each measurement.
     wavelet : str, default "db4"
@@ -53,6 +53,7 @@ class WaveletL1(ClassicalMethod):
         Whether each row met ``tol``.
     """
 
+    _deviations = 0.0
     _zooms = 1
 
     def __init__(

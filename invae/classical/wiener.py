@@ -31,8 +31,7 @@ class Wiener(SpectralMethod):
     operator : pylops.LinearOperator
         Best with a ``spectrum`` (`Blur`, `Heat`); others are factorised.
     parameter : float or str, default "noise"
-        The noise's variance; "noise" takes it from ``noise``; or a rule: "gcv", "discrepancy", "l_curve",
-        "oracle", "validation".
+        The noise's variance; "noise" takes it from ``noise``; or a rule of `parameters.RULES`.
     noise : float, noise model or None
         None estimates it from each measurement.
     power : float or ndarray of shape (q,), default 1.0
@@ -49,6 +48,7 @@ class Wiener(SpectralMethod):
     """
 
     _extra_rules = ("noise",)
+    _learnt = ("mean_", "power_", "image_")
 
     def __init__(
         self,

@@ -12,6 +12,7 @@ from invae.data.phantoms import piecewise_constant, random_ellipses
 from invae.errors import InputError
 from invae.operators.blur import Blur
 from invae.operators.radon import Radon
+from invae.persistence import load, save
 
 torch.set_num_threads(1)
 
@@ -131,3 +132,19 @@ def test_wrong_input_is_one_clear_sentence(scan):
     with pytest.raises(NotFittedError):
         UNetPostprocessor(first).predict(Y)
     assert clone(TrainedLinearAutoencoder(3)).rank == 3
+
+
+def test_trained_models_are_stored_and_come_back(scan, tmp_path):
+    F, X, Y, _, Y_test = scan
+    first = FilteredBackprojection(F).fit()
+    models = [
+        UNetPostprocessor(first, widths=(4, 8), epochs=1, rng=0).fit(X[:20], Y[:20]),
+        TrainedLinearAutoencoder(5, epochs=1, rng=np.random.default_rng(0)).fit(X, Y),
+    ]
+    for number, model in enumerate(models):
+        again = load(save(model, tmp_path / f"{number}.h5"))
+        np.testing.assert_allclose(again.predict(Y_test), model.predict(Y_test), rtol=1e-12)
+        assert again.history_ == model.history_
+        save(clone(model), tmp_path / f"{number}-unfitted.h5")
+        with pytest.raises(NotFittedError):
+            load(tmp_path / f"{number}-unfitted.h5").predict(Y_test)

@@ -6,6 +6,7 @@ import pytest
 from scipy.sparse.linalg import cg
 
 from invae.classical import Cgls
+from invae.classical.parameters import discrepancy_factor
 from invae.errors import InputError
 
 
@@ -40,7 +41,7 @@ def test_discrepancy_stops_at_the_first_residual_below_the_noise(problem, tau):
     F, _, Y, std = problem
     method = Cgls(F, noise=std, tau=tau).fit()
     X = method.predict(Y)
-    target = tau * std * np.sqrt(40)
+    target = tau * std * discrepancy_factor(40)
     assert (np.linalg.norm(X @ F.A.T - Y, axis=1) <= target).all()
     for k, y in zip(method.parameters_, Y):
         earlier = Cgls(F, parameter=int(k) - 1).fit().predict(y[None])

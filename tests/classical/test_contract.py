@@ -7,6 +7,7 @@ import pytest
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
+import invae
 from invae.classical import (
     Cgls,
     Landweber,
@@ -37,7 +38,7 @@ METHODS = {
 }
 COUNTED = ("cgls", "landweber", "richardson-lucy", "sart", "sirt", "tsvd")
 NUMBER = {name: 8 if name in COUNTED else 1e-3 for name in METHODS}
-RULES = ["gcv", "discrepancy", "l_curve", "oracle", "validation"]
+RULES = ["gcv", "robust_gcv", "discrepancy", "l_curve", "oracle", "validation"]
 
 
 def relative(estimate, truth):
@@ -130,3 +131,17 @@ def test_wrong_input_is_one_clear_sentence(problem, name):
 def test_parameters_can_be_read_and_cloned(problem, name):
     method = METHODS[name](problem[0], parameter=NUMBER[name])
     assert clone(method).get_params()["parameter"] == NUMBER[name]
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_fitted_method_is_stored_and_comes_back(name, tmp_path):
+    F = invae.Radon((8, 8), n_angles=6)
+    X = np.random.default_rng(0).random((5, 64))
+    Y = F.apply(X)
+    method = METHODS[name](F, parameter="validation").fit(X, Y)
+    again = invae.load(invae.save(method, tmp_path / "method.h5"))
+    assert type(again) is type(method) and again.parameter_ == method.parameter_
+    np.testing.assert_allclose(again.predict(Y), method.predict(Y), rtol=1e-9, atol=1e-12)
+    fresh = invae.load(invae.save(clone(method), tmp_path / "fresh.h5"))
+    with pytest.raises(NotFittedError):
+        fresh.predict(Y)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from invae.classical import Tikhonov, TruncatedSvd
 from invae.classical.parameters import (
     discrepancy,
     estimate_noise,
@@ -11,9 +12,13 @@ from invae.classical.parameters import (
     l_curve,
     noise_std,
     oracle,
+    quiet,
+    robust_gcv,
     validation,
 )
+from invae.data.phantoms import piecewise_constant
 from invae.errors import InputError
+from invae.operators import Heat
 from invae.operators.noise import GaussianNoise
 
 
@@ -68,3 +73,42 @@ def test_noise_comes_as_a_number_or_as_a_model():
         noise_std(-1.0, Y, (50,))
     with pytest.raises(InputError, match="too few to estimate"):
         noise_std(None, Y[:, :6], (6,))
+
+
+def backward_heat(n_samples, rng):
+    """Steps of a rod, its temperature later with 2 % noise, and the operator's singular value basis."""
+    F = Heat((128,), time=20.0, conductivity=np.where(np.arange(128) < 64, 1.0, 2.0))
+    X = piecewise_constant(n_samples, (128,), rng)
+    return F, X, GaussianNoise(relative=0.02).sample(F.apply(X), rng)
+
+
+@pytest.mark.parametrize("method", [Tikhonov, TruncatedSvd])
+def test_robust_gcv_never_lets_noise_take_over_where_gcv_does(method):
+    F, X, Y = backward_heat(300, np.random.default_rng(5))
+
+    def error(rule):
+        x_hat = method(F, parameter=rule).fit().predict(Y, X if rule == "oracle" else None)
+        return np.linalg.norm(x_hat - X, axis=1) / np.linalg.norm(X, axis=1)
+
+    assert error("gcv").max() > 10
+    robust = error("robust_gcv")
+    assert robust.max() < 1.2 and robust.mean() < 1.25 * error("oracle").mean()
+
+
+def test_discrepancy_is_not_missed_by_a_sample_with_much_noise():
+    F, X, Y = backward_heat(300, np.random.default_rng(6))
+    noise = GaussianNoise(relative=0.02)
+    x_hat = Tikhonov(F, parameter="discrepancy", noise=noise).fit().predict(Y)
+    assert (np.linalg.norm(x_hat - X, axis=1) < np.linalg.norm(X, axis=1)).all()
+
+
+def test_a_solution_is_quiet_up_to_a_share_of_noise():
+    table = {"gain": np.array([[1.0, 9.0], [2.0, 9.0]]), "energy": np.array([[10.0, 10.0], [10.0, 10.0]])}
+    # Where no candidate is quiet the strongest regularisation stays.
+    assert quiet(table, np.array([0.4, 1.0])).tolist() == [[True, True], [False, False]]
+
+
+def test_robust_gcv_without_gain_is_gcv_at_a_higher_price():
+    table = {"residual": np.array([[4.0], [2.0], [1.9]]), "dof": np.array([[1.0], [4.0], [5.0]])}
+    scores = 10 * table["residual"] ** 2 / (10 - 1.2 * table["dof"]) ** 2
+    assert robust_gcv(table, 10).tolist() == [int(scores.argmin())]
