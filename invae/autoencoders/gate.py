@@ -1,18 +1,25 @@
 """Gates: which of many affine maps a patch goes to, found by a tree of centroids.
 
-Many gates make sharp pieces; a tree of two levels makes them cheap: with sqrt(K) roots of sqrt(K) leaves
-each, a code is compared with 2 sqrt(K) centroids instead of K.
+The code of a patch p, centred and turned, is
+
+    [ V^T p_0 / (s + floor),  weight * log(s + floor) ],   s = root mean square of p_0,
+
+p_0 its part of channel 0, and its gate the nearest leaf below the nearest root of a tree of centroids of
+such codes. Many gates make sharp pieces; a tree of two levels makes them cheap: with sqrt(K) roots of sqrt(K)
+leaves each, a code is compared with 2 sqrt(K) centroids instead of K.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-from invae.autoencoders.patches import PatchGrid, gather_patches, label_patches, padded
+from invae.autoencoders.patch_kernels import gather_patches, sort_labels
+from invae.autoencoders.patches import PatchGrid
 
 __all__ = ["Gate"]
 
@@ -23,7 +30,7 @@ FEWEST = 30  # patches for each leaf when the tree is grown
 
 @dataclass(frozen=True)
 class Gate:
-    """Two levels of K-means on the codes of patches (see `patches`).
+    """Two levels of K-means on the codes of patches (see above).
 
     Attributes
     ----------
@@ -44,6 +51,9 @@ class Gate:
     leaves: np.ndarray
     floor: float
     weight: float
+    _casts: dict[str, tuple[np.ndarray, ...]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     @classmethod
     def fit(
@@ -57,7 +67,7 @@ class Gate:
     ) -> Gate:
         """Grow the tree on at most `max_patches` patches of images (B, 1, rows, cols)."""
         patches = np.empty((len(images) * grid.n_patches, math.prod(grid.window)), images.dtype)
-        gather_patches(grid.mirror(images), *grid.centres, grid.window, patches)
+        gather_patches(grid.mirror(images), grid, patches)
         if len(patches) > max_patches:
             patches = patches[rng.choice(len(patches), max_patches, replace=False)]
         size = patches.shape[1]
@@ -82,18 +92,34 @@ class Gate:
         """Number of gates, R L."""
         return self.leaves.shape[0] * self.leaves.shape[1]
 
-    def labels(self, mirrored: np.ndarray, grid: PatchGrid) -> np.ndarray:
-        """Gates (B * patches,) of mirrored images (B, C, ., .)."""
-        labels = np.empty(len(mirrored) * grid.n_patches, np.int64)
-        label_patches(mirrored, *grid.centres, grid.window, self.tables(mirrored.dtype), labels)
-        return labels
+    def assign(
+        self, mirrored: np.ndarray, grid: PatchGrid, patches: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Fill `patches` (B * patches, >= C * window size) from mirrored images (B, C, ., .).
 
-    def tables(self, dtype: np.dtype) -> tuple[Any, ...]:
-        """Everything that the kernels want, padded and in their precision."""
-        basis = padded(self.basis, dtype)
-        roots, root_norms = _table(self.roots, self.basis.shape[1], basis.shape[1], dtype)
-        leaves, leaf_norms = _table(self.leaves, self.basis.shape[1], basis.shape[1], dtype)
-        return basis, self.floor, self.weight, roots, root_norms, leaves, leaf_norms, self.leaves.shape[1]
+        Returns their turns and gates, (B * patches,) each.
+        """
+        turns, spread = gather_patches(mirrored, grid, patches)
+        basis, roots, root_norms, leaves, leaf_norms = self._arrays(mirrored.dtype)
+        spread += spread.dtype.type(self.floor)
+        codes = np.empty((len(patches), len(roots)), mirrored.dtype)
+        np.matmul(patches[:, : len(basis)], basis, out=codes[:, :-1])
+        codes[:, :-1] /= spread[:, None]
+        codes[:, -1] = self.weight * np.log(spread)
+        order, ends = sort_labels(_nearest(codes, roots, root_norms), len(root_norms))
+        codes = codes[order]
+        labels = np.empty(len(patches), np.int64)
+        for root, (first, last) in enumerate(pairwise(ends)):
+            leaf = _nearest(codes[first:last], leaves[root], leaf_norms[root])
+            labels[order[first:last]] = root * leaves.shape[2] + leaf
+        return turns, labels
+
+    def _arrays(self, dtype: np.dtype) -> tuple[np.ndarray, ...]:
+        key = np.dtype(dtype).str
+        if key not in self._casts:
+            parts = (self.basis, *_columns(self.roots), *_columns(self.leaves))
+            self._casts[key] = tuple(np.ascontiguousarray(part, dtype) for part in parts)
+        return self._casts[key]
 
     def to_state(self) -> dict[str, Any]:
         return {
@@ -105,17 +131,18 @@ class Gate:
         }
 
 
-def _table(centroids: np.ndarray, n: int, width: int, dtype: np.dtype) -> tuple[np.ndarray, np.ndarray]:
-    """Centroids (..., K, n + 1) as padded columns and half their squared norms, infinite where missing."""
+def _columns(centroids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Centroids (..., K, n) as columns and half their squared norms, infinite where missing."""
     missing = np.isnan(centroids[..., 0])
     known = np.where(missing[..., None], 0.0, centroids)
-    columns = np.zeros((*centroids.shape[:-2], width + 1, centroids.shape[-2]))
-    columns[..., :n, :] = np.swapaxes(known[..., :n], -1, -2)
-    columns[..., width, :] = known[..., n]  # the logarithm follows the padded components
-    table = padded(columns, dtype)
-    norms = np.full((*table.shape[:-2], table.shape[-1]), np.inf, dtype)
-    norms[..., : centroids.shape[-2]] = np.where(missing, np.inf, 0.5 * np.sum(known**2, axis=-1))
-    return table, norms
+    return np.swapaxes(known, -1, -2), np.where(missing, np.inf, 0.5 * np.sum(known**2, axis=-1))
+
+
+def _nearest(codes: np.ndarray, columns: np.ndarray, half_norms: np.ndarray) -> np.ndarray:
+    """Index (P,) of the nearest centroid of each code, that of the largest c . z - |c|^2 / 2."""
+    score = codes @ columns
+    score -= half_norms
+    return score.argmax(axis=1)
 
 
 def _k_means(codes: np.ndarray, n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

@@ -19,21 +19,24 @@ import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 
 from invae.autoencoders.gate import Gate
-from invae.autoencoders.patches import PatchGrid, gather_patches, in_threads, map_patches, padded
+from invae.autoencoders.patch_kernels import map_patches, sort_labels, turn_rows
+from invae.autoencoders.patches import PatchGrid, in_threads, padded
 
 __all__ = ["PatchAffineLayer", "PatchMoments"]
 
-CHUNK = 16  # images a thread works on at a time
+CHUNK = 32  # images a thread works on at a time
 
 
 class PatchMoments:
-    """Second moments of patches and wanted corrections, for each gate and fold."""
+    """Second moments of patches and wanted corrections, for each gate and fold, in the images' precision."""
 
-    def __init__(self, gate: Gate, grid: PatchGrid, n_channels: int, n_folds: int) -> None:
+    def __init__(
+        self, gate: Gate, grid: PatchGrid, n_channels: int, n_folds: int, dtype: np.typing.DTypeLike = float
+    ) -> None:
         self.gate, self.grid = gate, grid
         n_gates, size = gate.size, n_channels * grid.window[0] * grid.window[1] + 1
-        self.power = np.zeros((n_folds, n_gates, size, size))
-        self.cross = np.zeros((n_folds, n_gates, size, grid.core[0] * grid.core[1]))
+        self.power = np.zeros((n_folds, n_gates, size, size), dtype)
+        self.cross = np.zeros((n_folds, n_gates, size, grid.core[0] * grid.core[1]), dtype)
 
     def add(self, images: np.ndarray, corrections: np.ndarray, fold: int) -> None:
         """Count images (B, C, rows, cols) with the corrections (B, rows, cols) wanted of them."""
@@ -42,36 +45,31 @@ class PatchMoments:
 
     def _add(self, images: np.ndarray, corrections: np.ndarray, fold: int) -> None:
         grid = self.grid
-        rows, columns = grid.centres
-        size = self.power.shape[-1]
-        mirrored = grid.mirror(images)
-        labels = self.gate.labels(mirrored, grid)
-        patches = np.ones((len(labels), size), images.dtype)
-        gather_patches(mirrored, rows, columns, grid.window, patches)
-        target = PatchGrid(grid.dims, grid.core, grid.core, grid.stride)
-        wanted = _windows(target, corrections)
-        order = np.argsort(labels, kind="stable")
+        patches = np.ones((len(images) * grid.n_patches, self.power.shape[-1]), images.dtype)
+        turns, labels = self.gate.assign(grid.mirror(images), grid, patches)
+        wanted = _cores(grid, corrections)
+        turn_rows(wanted, turns, grid.turns(grid.core))
+        order, ends = sort_labels(labels, self.gate.size)
         patches, wanted = patches[order], wanted[order]
-        ends = np.searchsorted(labels[order], np.arange(self.power.shape[1] + 1))
         for k in range(self.power.shape[1]):
             p = patches[ends[k] : ends[k + 1]]
             if len(p):
                 self.power[fold, k] += p.T @ p
                 self.cross[fold, k] += p.T @ wanted[ends[k] : ends[k + 1]]
 
-    def solve(self, ridge: float, borrow: float = 100.0, without: int | None = None) -> PatchAffineLayer:
+    def solve(self, ridge: float, borrow: float = 30.0, without: int | None = None) -> PatchAffineLayer:
         """The layer of least squares over all folds, or over all but one.
 
         `ridge` and `borrow` as in `PatchAffineRefiner`.
         """
         folds = [f for f in range(len(self.power)) if f != without]
-        power, cross = self.power[folds].sum(axis=0), self.cross[folds].sum(axis=0)
+        power, cross = (part[folds].sum(axis=0) for part in (self.power, self.cross))
         n_leaves = self.gate.leaves.shape[1]
         n_gates, size, n_core = cross.shape
         maps = np.zeros((n_gates, size, n_core))
         for first in range(0, n_gates, n_leaves):
             below = slice(first, first + n_leaves)
-            root_power, root_cross = power[below].sum(axis=0), cross[below].sum(axis=0)
+            root_power, root_cross = (part[below].sum(axis=0, dtype=float) for part in (power, cross))
             if root_power[-1, -1] == 0:
                 continue
             share = borrow / root_power[-1, -1]
@@ -91,20 +89,31 @@ class PatchAffineLayer:
     def __init__(self, grid: PatchGrid, gate: Gate, maps: np.ndarray, offsets: np.ndarray) -> None:
         self.grid, self.gate = grid, gate
         self.maps, self.offsets = np.ascontiguousarray(maps), np.ascontiguousarray(offsets)
-        self._casts: dict[str, tuple[Any, np.ndarray, np.ndarray]] = {}
+        self._casts: dict[str, tuple[np.ndarray, np.ndarray]] = {}
 
     def correct(self, images: np.ndarray) -> np.ndarray:
         """Corrections (B, rows, cols) of images (B, C, rows, cols), float32 or float64 kept."""
-        grid = self.grid
-        tables, maps, offsets = self._arrays(images.dtype)
-        out = np.zeros((len(images), *grid.dims), images.dtype)
+        grid, dtype = self.grid, images.dtype
+        maps, offsets = self._arrays(dtype)
+        up, left = (side // 2 for side in grid.core)
+        rows, columns = grid.dims[0] + 2 * up, grid.dims[1] + 2 * left
+        corners = (grid.centres[0][:, None] * columns + grid.centres[1]).ravel()
+        table = grid.turns(grid.core)
+        table = table // grid.core[1] * columns + table % grid.core[1]
+        out = np.empty((len(images), *grid.dims), dtype)
 
         def work(first: int, last: int) -> None:
-            patches = (grid.mirror(images[first:last]), *grid.centres, grid.window, grid.core)
-            map_patches(*patches, tables, maps, offsets, out[first:last])
+            mirrored = grid.mirror(images[first:last])
+            patches = np.zeros(((last - first) * grid.n_patches, maps.shape[1]), dtype)
+            turns, labels = self.gate.assign(mirrored, grid, patches)
+            order, ends = sort_labels(labels, self.gate.size)
+            places = (np.arange(last - first)[:, None] * (rows * columns) + corners).ravel()
+            sums = np.zeros((last - first, rows, columns), dtype)
+            map_patches(patches, turns, order, ends, maps, offsets, places, table, sums.reshape(-1))
+            out[first:last] = sums[:, up : rows - up, left : columns - left]
 
         in_threads(work, len(images), CHUNK)
-        out /= grid.counts.astype(images.dtype)
+        out /= grid.counts.astype(dtype)
         return out
 
     def to_state(self) -> dict[str, Any]:
@@ -114,19 +123,19 @@ class PatchAffineLayer:
     def from_state(cls, state: dict[str, Any], grid: PatchGrid) -> PatchAffineLayer:
         return cls(grid, Gate(**state["gate"]), state["maps"], state["offsets"])
 
-    def _arrays(self, dtype: np.dtype) -> tuple[Any, np.ndarray, np.ndarray]:
+    def _arrays(self, dtype: np.dtype) -> tuple[np.ndarray, np.ndarray]:
         key = np.dtype(dtype).str
         if key not in self._casts:
             maps = padded(self.maps, dtype)
             offsets = np.zeros((len(maps), maps.shape[2]), dtype)
             offsets[:, : self.offsets.shape[1]] = self.offsets
-            self._casts[key] = (self.gate.tables(dtype), maps, offsets)
+            self._casts[key] = (maps, offsets)
         return self._casts[key]
 
 
-def _windows(grid: PatchGrid, images: np.ndarray) -> np.ndarray:
-    """Windows (B * patches, window size) of images (B, rows, cols), values as they are."""
+def _cores(grid: PatchGrid, images: np.ndarray) -> np.ndarray:
+    """Cores (B * patches, core size) of images (B, rows, cols), mirrored at the border."""
+    target = PatchGrid(grid.dims, grid.core, grid.core, grid.stride)
     rows, columns = grid.centres
-    mirrored = grid.mirror(images[:, None])[:, 0]
-    views = np.lib.stride_tricks.sliding_window_view(mirrored, grid.window, (1, 2))
+    views = np.lib.stride_tricks.sliding_window_view(target.mirror(images[:, None])[:, 0], grid.core, (1, 2))
     return views[:, rows][:, :, columns].reshape(len(images) * grid.n_patches, -1)

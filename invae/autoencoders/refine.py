@@ -8,8 +8,9 @@ blurred, flat parts wavy. `PatchAffineRefiner` adds layers of local affine maps,
 where p runs over overlapping patches of the images [u_l, A (y - F u_l)]: the estimate, and what the linear
 map A makes of the residual, which tells each patch how far the estimate contradicts the data. The gate k(p)
 is a leaf of a tree of centroids, found by the patch's code, a few principal components: encoder, gate and
-decoder of a piecewise-affine autoencoder, whose pieces are all least squares. P_C clips to given
-bounds, or is the identity.
+decoder of a piecewise-affine autoencoder, whose pieces are all least squares. Where the operator treats an
+image and its mirror images alike, so does the layer: patches are turned to a common orientation first. P_C
+clips to given bounds, or is the identity.
 
 Every layer is fitted out of fold: its input are reconstructions of signals that neither the linear map nor
 the layers before have seen, so the layer corrects the errors of new data, not of the training set.
@@ -19,20 +20,19 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils.validation import check_is_fitted
 
+from invae.autoencoders.affine import AffineMap, noise_sampler
 from invae.autoencoders.gate import Gate
-from invae.autoencoders.noise import NOMINAL
 from invae.autoencoders.patch_affine import PatchAffineLayer, PatchMoments
 from invae.autoencoders.patches import PatchGrid
+from invae.autoencoders.symmetry import asymmetry
 from invae.errors import InputError
 from invae.linalg.samples import as_rows, from_rows
-from invae.operators.noise import GaussianNoise
 
 __all__ = ["PatchAffineRefiner"]
 
@@ -50,14 +50,17 @@ PARAMETERS = (
     "borrow",
     "n_folds",
     "consistency",
+    "symmetry",
     "bounds",
     "max_images",
+    "prefit",
     "rng",
 )
 BATCH = 256
 FEWEST = 200  # patches for each gate
 GATE_IMAGES = 1000
 GATE_PATCHES = 300_000
+ASYMMETRY = 0.1  # of an operator that still passes for symmetric
 
 
 class PatchAffineRefiner(BaseEstimator):
@@ -70,26 +73,32 @@ class PatchAffineRefiner(BaseEstimator):
         changed.
     n_stages : int, default 3
         Layers. The first brings most of the gain.
-    n_clusters : int, default 1024
+    n_clusters : int, default 2048
         Gates of a layer at most; fewer when there are not 200 patches for each.
     patch, core, stride : int, default 7, 5, 2
         Side of the window that a map reads, of the block that it writes (both odd), and the distance of
         neighbouring patches; stride <= core.
     n_components : int, default 16
         Principal components in the gate's code.
-    ridge : float, default 1e-3
+    ridge : float, default 3e-4
         Penalty relative to the mean power of a patch's entries.
-    borrow : float, default 100.0
+    borrow : float, default 30.0
         How many patches' worth of its neighbours' moments a gate adds to its own.
     n_folds : int, default 3
         Parts of the training set that are left out in turn.
     consistency : bool or "auto"
         Whether the layers also see A (y - F u). "auto": when the reconstructor has an operator and factors.
+    symmetry : {"auto", "square", None}, default "auto"
+        Whether flips (and, of images, the transpose) of a signal are as likely as the signal, seen as well,
+        and its patches are turned to a common orientation. "auto": where the operator commutes with them to
+        within 10 %.
     bounds : (float or None, float or None), optional
         Least and largest value that a signal can have, imposed after every layer; (0, None) is
         non-negativity.
-    max_images : int, default 2000
+    max_images : int, default 3000
         Signals that the layers are fitted to; the reconstructor gets all.
+    prefit : bool, default False
+        The reconstructor is fitted already, on other signals than those of `fit`, and is taken as it is.
     rng : int, Generator or None, default 0
         Draws folds, noise and clusters.
 
@@ -97,6 +106,7 @@ class PatchAffineRefiner(BaseEstimator):
     ----------
     reconstructor_ : the reconstructor, fitted to all signals
     layers_ : list of PatchAffineLayer
+    symmetric_ : bool
     errors_ : ndarray of shape (n_stages + 1,)
         Out-of-fold root mean square error relative to that of zero, before and after each layer.
 
@@ -127,17 +137,19 @@ class PatchAffineRefiner(BaseEstimator):
         reconstructor: Any = None,
         *,
         n_stages: int = 3,
-        n_clusters: int = 1024,
+        n_clusters: int = 2048,
         patch: int = 7,
         core: int = 5,
         stride: int = 2,
         n_components: int = 16,
-        ridge: float = 1e-3,
-        borrow: float = 100.0,
+        ridge: float = 3e-4,
+        borrow: float = 30.0,
         n_folds: int = 3,
         consistency: bool | str = "auto",
+        symmetry: str | None = "auto",
         bounds: tuple[float | None, float | None] | None = None,
-        max_images: int = 2000,
+        max_images: int = 3000,
+        prefit: bool = False,
         rng: int | np.random.Generator | None = 0,
     ) -> None:
         self.reconstructor = reconstructor
@@ -151,8 +163,10 @@ class PatchAffineRefiner(BaseEstimator):
         self.borrow = borrow
         self.n_folds = n_folds
         self.consistency = consistency
+        self.symmetry = symmetry
         self.bounds = bounds
         self.max_images = max_images
+        self.prefit = prefit
         self.rng = rng
 
     def fit(self, signals: np.ndarray, measurements: np.ndarray | None = None) -> PatchAffineRefiner:
@@ -171,16 +185,20 @@ class PatchAffineRefiner(BaseEstimator):
         fold = np.empty(len(X), int)
         fold[order] = np.arange(len(X)) % self.n_folds
         chosen = np.sort(order[: self.max_images])
-        noise = _sampler(self.reconstructor.noise) if hasattr(self.reconstructor, "noise") else None
+        noise = noise_sampler(self.reconstructor.noise) if hasattr(self.reconstructor, "noise") else None
         noisy = (Y[chosen] if noise is None else noise(Y[chosen], rng)).astype(np.float32)
         truth = X[chosen].astype(np.float32)
 
         given = None if measurements is None else Y
-        maps = [_AffineMap(self._fitted(X, given, fold != f)) for f in range(self.n_folds)]
         self.reconstructor_ = self._fitted(X, given, np.ones(len(X), bool))
+        if self.prefit or getattr(self.reconstructor, "prior", None) is not None:
+            maps = [AffineMap(self.reconstructor_)] * self.n_folds  # it has not seen these signals
+        else:
+            maps = [AffineMap(self._fitted(X, given, fold != f)) for f in range(self.n_folds)]
+        self.symmetric_ = self._is_symmetric()
         members = [np.flatnonzero(fold[chosen] == f) for f in range(self.n_folds)]
         self._fit_layers(truth, noisy, maps, members, rng)
-        self._map = _AffineMap(self.reconstructor_)
+        self._map = AffineMap(self.reconstructor_)
         return self
 
     def predict(self, measurements: np.ndarray) -> np.ndarray:
@@ -205,6 +223,7 @@ class PatchAffineRefiner(BaseEstimator):
             state["reconstructor"] = self.reconstructor_
             state["layers"] = [layer.to_state() for layer in self.layers_]
             state["errors"] = self.errors_
+            state["symmetric"] = self.symmetric_
             state["shapes"] = [list(self.shape_x_), list(self.shape_y_)]
         return state
 
@@ -217,16 +236,17 @@ class PatchAffineRefiner(BaseEstimator):
         if "layers" in state:
             model.reconstructor_ = state["reconstructor"]
             model.shape_x_, model.shape_y_ = (tuple(shape) for shape in state["shapes"])
+            model.symmetric_ = bool(state["symmetric"])
             model.layers_ = [PatchAffineLayer.from_state(layer, model._grid()) for layer in state["layers"]]
             model.errors_ = state["errors"]
-            model._map = _AffineMap(model.reconstructor_)
+            model._map = AffineMap(model.reconstructor_)
         return model
 
     def _fit_layers(
         self,
         truth: np.ndarray,
         noisy: np.ndarray,
-        maps: list[_AffineMap],
+        maps: list[AffineMap],
         members: list[np.ndarray],
         rng: np.random.Generator,
     ) -> None:
@@ -243,7 +263,7 @@ class PatchAffineRefiner(BaseEstimator):
             flat = u[some].reshape(-1, 1, *grid.dims)
             gate = Gate.fit(flat, grid, n_gates, self.n_components, GATE_PATCHES, rng)
             images = [self._images(u[rows], noisy[rows], affine) for rows, affine in zip(members, maps)]
-            moments = PatchMoments(gate, grid, images[0].shape[1], self.n_folds)
+            moments = PatchMoments(gate, grid, images[0].shape[1], self.n_folds, u.dtype)
             for f, rows in enumerate(members):
                 moments.add(images[f], (truth[rows] - u[rows]).reshape(-1, *grid.dims), f)
             for f, rows in enumerate(members):
@@ -258,7 +278,7 @@ class PatchAffineRefiner(BaseEstimator):
     def _apply_layer(self, layer: PatchAffineLayer, u: np.ndarray, images: np.ndarray) -> np.ndarray:
         return self._clip(u + layer.correct(images).reshape(u.shape))
 
-    def _images(self, u: np.ndarray, y: np.ndarray, affine: _AffineMap) -> np.ndarray:
+    def _images(self, u: np.ndarray, y: np.ndarray, affine: AffineMap) -> np.ndarray:
         """What the layers see: (N, channels, rows, cols) from estimates (N, n) and measurements (N, m)."""
         channels = [u]
         if self._sees_residual:
@@ -275,18 +295,26 @@ class PatchAffineRefiner(BaseEstimator):
             return hasattr(self._operator, "apply") and hasattr(self.reconstructor_, "encoder_")
         return bool(self.consistency)
 
+    def _is_symmetric(self) -> bool:
+        if self.symmetry != "auto" or not hasattr(self._operator, "apply_adjoint"):
+            return self.symmetry == "square"
+        return asymmetry(self._operator) <= ASYMMETRY
+
     def _grid(self) -> PatchGrid:
         flat = len(self.shape_x_) == 1
         dims = (1, self.shape_x_[0]) if flat else (self.shape_x_[0], self.shape_x_[1])
         window, core, stride = (
             (1, size) if flat else (size, size) for size in (self.patch, self.core, self.stride)
         )
-        return PatchGrid(dims, window, core, stride)
+        return PatchGrid(dims, window, core, stride, self.symmetric_)
 
     def _clip(self, u: np.ndarray) -> np.ndarray:
         return u if self.bounds is None or self.bounds == (None, None) else np.clip(u, *self.bounds)
 
     def _fitted(self, X: np.ndarray, Y: np.ndarray | None, rows: np.ndarray) -> Any:
+        if self.prefit:
+            check_is_fitted(self.reconstructor)
+            return self.reconstructor
         model = clone(self.reconstructor)
         if getattr(model, "prior", None) is not None:
             return model.fit()  # it knows the prior and does not look at the samples
@@ -328,6 +356,8 @@ class PatchAffineRefiner(BaseEstimator):
                 f"patch={self.patch}, core={self.core}, stride={self.stride}: want stride <= core <= patch, "
                 "patch and core odd"
             )
+        if self.symmetry not in ("auto", "square", None):
+            raise InputError(f'symmetry={self.symmetry!r} is unknown; choose "auto", "square" or None')
         if not 0 < self.ridge < math.inf or not 0 <= self.borrow < math.inf:
             raise InputError(f"ridge={self.ridge} must be positive, borrow={self.borrow} not negative")
         if self.bounds is not None and len(self.bounds) != 2:
@@ -336,42 +366,6 @@ class PatchAffineRefiner(BaseEstimator):
             )
         if self.consistency is True and not hasattr(self._operator, "apply"):
             raise InputError("consistency=True needs a reconstructor with an invae operator")
-
-
-class _AffineMap:
-    """A fitted affine reconstructor, and its linear part alone."""
-
-    def __init__(self, model: Any) -> None:
-        self.model = model
-        self._factors: dict[str, tuple[np.ndarray, ...]] = {}
-
-    def predict(self, y: np.ndarray) -> np.ndarray:
-        """Estimates (N, n) of measurements (N, m)."""
-        return self.model.predict(y).reshape(len(y), -1)
-
-    def linear(self, residuals: np.ndarray) -> np.ndarray:
-        """A r for residuals (N, m), as (N, n)."""
-        key = residuals.dtype.str
-        if key not in self._factors:
-            E, D = self.model.encoder_.T, self.model.decoder_.T
-            # Two thin products, or one with A itself where that is less work.
-            factors = (E, D) if E.shape[1] * (len(E) + D.shape[1]) < len(E) * D.shape[1] else (E @ D,)
-            self._factors[key] = tuple(np.ascontiguousarray(factor, residuals.dtype) for factor in factors)
-        for factor in self._factors[key]:
-            residuals = residuals @ factor
-        return residuals
-
-
-def _sampler(noise: Any) -> Callable[[np.ndarray, np.random.Generator], np.ndarray] | None:
-    """How to add the reconstructor's noise to clean measurements (N, m); None where there is none to add."""
-    if noise is None:
-        return None
-    if isinstance(noise, str):
-        noise = GaussianNoise(relative=NOMINAL)
-    if hasattr(noise, "sample"):
-        return noise.sample
-    std = np.asarray(noise, np.float64)
-    return lambda clean, rng: clean + std * rng.standard_normal(clean.shape)
 
 
 def _relative_error(u: np.ndarray, truth: np.ndarray) -> float:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
 
 from invae.autoencoders.bayes_risk import BayesRiskReconstructor
 from invae.autoencoders.gate import Gate
 from invae.autoencoders.patch_affine import PatchMoments
+from invae.autoencoders.patch_kernels import gather_patches
 from invae.autoencoders.patches import PatchGrid
 from invae.autoencoders.refine import PatchAffineRefiner
+from invae.autoencoders.symmetry import asymmetry
 from invae.errors import InputError
 from invae.linalg.priors import GaussianPrior
 from invae.operators import Blur, GaussianNoise, Radon
@@ -122,7 +125,8 @@ def test_gates_are_the_nearest_leaves_below_the_nearest_roots(rng):
     images = rng.standard_normal((20, 2, 8, 8))
     gate = Gate.fit(images[:, :1], grid, 11, 4, 10_000, rng)
     assert gate.leaves.shape[:2] == (3, 4) and gate.size == 12
-    labels = gate.labels(grid.mirror(images), grid)
+    patches = np.empty((20 * grid.n_patches, 50))
+    _, labels = gate.assign(grid.mirror(images), grid, patches)
     at = 0
     for image in grid.mirror(images)[:, 0]:
         for i in grid.centres[0]:
@@ -135,6 +139,59 @@ def test_gates_are_the_nearest_leaves_below_the_nearest_roots(rng):
                 leaf = np.nanargmin(((gate.leaves[root] - code) ** 2).sum(axis=1))
                 assert labels[at] == 4 * root + leaf
                 at += 1
+
+
+def test_turned_patches_point_the_same_way_and_corrections_turn_back(rng):
+    grid = PatchGrid((10, 10), (5, 5), (3, 3), (1, 1), symmetric=True)
+    images = rng.standard_normal((40, 2, 10, 10))
+    patches = np.empty((40 * grid.n_patches, 50))
+    turns, _ = gather_patches(grid.mirror(images), grid, patches)
+    down, right = grid.slopes @ patches[:, :25].T
+    assert set(turns) == set(range(8))
+    assert np.all(down >= right - 1e-12) and np.all(right >= -1e-12)
+    gate = Gate.fit(images[:, :1], grid, 6, 4, 10_000, rng)
+    moments = PatchMoments(gate, grid, 2, 2)
+    moments.add(images, rng.standard_normal((40, 10, 10)), 0)
+    layer = moments.solve(1e-3)
+    corrections = layer.correct(images)
+    for turn in (np.flipud, np.fliplr, np.transpose):
+        turned = np.array([[turn(channel) for channel in image] for image in images])
+        np.testing.assert_allclose(
+            layer.correct(turned), np.array([turn(image) for image in corrections]), atol=1e-10
+        )
+
+
+def test_flips_are_the_symmetry_of_a_line(rng):
+    grid = PatchGrid((1, 30), (1, 7), (1, 3), (1, 2), symmetric=True)
+    signals = rng.standard_normal((20, 1, 1, 30))
+    patches = np.empty((20 * grid.n_patches, 7))
+    turns, _ = gather_patches(grid.mirror(signals), grid, patches)
+    assert set(turns) == {0, 2}
+    assert np.all(grid.slopes[1] @ patches.T >= -1e-12)
+
+
+@pytest.mark.parametrize(
+    "operator, symmetric",
+    [
+        (Radon(24, 12), True),
+        (Radon(24, angles=np.linspace(0, 1.5, 12)), False),
+        (Blur((24, 20), 1.5), True),
+        (Blur((24, 24), kernel=np.full((1, 7), 1 / 7)), False),
+        (Blur(30, 1.5), True),
+    ],
+)
+def test_symmetry_is_that_of_the_operator(operator, symmetric):
+    assert (asymmetry(operator) < 0.1) == symmetric
+
+
+def test_a_fitted_reconstructor_is_taken_as_it_is(rng):
+    F, noise = Blur((12, 12), 1.5), GaussianNoise(0.05)
+    linear = BayesRiskReconstructor(F, noise=noise).fit(boxes(100, 12, rng))
+    refiner = PatchAffineRefiner(linear, n_stages=1, n_clusters=4, prefit=True).fit(boxes(60, 12, rng))
+    assert refiner.reconstructor_ is linear and refiner.symmetric_
+    assert refiner.errors_[1] < refiner.errors_[0]
+    with pytest.raises(NotFittedError):
+        PatchAffineRefiner(BayesRiskReconstructor(F, noise=noise), prefit=True).fit(boxes(20, 12, rng))
 
 
 @pytest.mark.parametrize("dims, core, stride", [((13, 9), 5, 2), ((8, 8), 3, 3), ((1, 20), 1, 1)])
@@ -196,6 +253,7 @@ def test_pairs_without_an_operator_are_enough(rng):
         ({"n_stages": 0}, "n_stages"),
         ({"ridge": 0.0}, "ridge"),
         ({"bounds": (0,)}, "pair"),
+        ({"symmetry": "round"}, "symmetry"),
         ({"n_folds": 50}, "too few"),
         ({"reconstructor": None}, "BayesRiskReconstructor"),
     ],
