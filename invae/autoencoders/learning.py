@@ -14,7 +14,7 @@ from invae.autoencoders.doors import Fit, apply_rows, from_moments, from_pairs, 
 from invae.autoencoders.noise import noise_variance
 from invae.autoencoders.validation import smallest_rank, split, validated_risk_curve
 from invae.errors import InputError
-from invae.linalg.augment import augment
+from invae.linalg.augment import augment, order
 from invae.linalg.factorise import thin_svd
 from invae.linalg.moments import PairMoments
 from invae.linalg.priors import GaussianPrior
@@ -67,6 +67,14 @@ class Learnt:
     prior : GaussianPrior or None
     offset : ndarray of shape (m,) or 0.0
         Mean model error: measurements are on average this much above what the operator says.
+    n_samples : int
+        Samples in the moments, images under a symmetry counted.
+    share : float or None
+        Weight of their covariance in Gamma; None where a sample cannot be taken out of it again.
+    modelled : bool
+        Whether the moments hold images of the signals under the operator, not measurements as they came.
+    added : float, ndarray of shape (m,) or None
+        Variance of the noise that the examples' measurements do not hold yet; None: all of the whitening.
     """
 
     fit: Fit
@@ -78,6 +86,10 @@ class Learnt:
     curve: np.ndarray | None = None
     prior: GaussianPrior | None = None
     offset: np.ndarray | float = 0.0
+    n_samples: int = 0
+    share: float | None = None
+    modelled: bool = True
+    added: np.ndarray | float | None = None
 
 
 def learn_prior(prior: GaussianPrior, settings: Settings) -> Learnt:
@@ -118,7 +130,8 @@ def learn_signals(X: np.ndarray, shape: tuple[int, ...], settings: Settings) -> 
         return from_pairs(X, Y, whitening, settings.operator, settings.door)
 
     rank, curve = _validated(X, Y, fit_to, whitening, settings)
-    return Learnt(fit_to(X, Y), whitening, mean, rms, examples, rank, curve)
+    learnt = Learnt(fit_to(X, Y), whitening, mean, rms, examples, rank, curve)
+    return replace(learnt, n_samples=len(X) * order(settings.augment, shape), share=1.0)
 
 
 def learn_pairs(X: np.ndarray, Y: np.ndarray, shape: tuple[int, ...], settings: Settings) -> Learnt:
@@ -142,7 +155,8 @@ def learn_pairs(X: np.ndarray, Y: np.ndarray, shape: tuple[int, ...], settings: 
             return from_pairs(X, Y, whitening, None, settings.door)
 
         rank, curve = _validated(X, Y, fit_to, whitening, settings)
-        return Learnt(fit_to(X, Y), whitening, mean, rms, _examples(X, Y, settings.rng), rank, curve)
+        learnt = Learnt(fit_to(X, Y), whitening, mean, rms, _examples(X, Y, settings.rng), rank, curve)
+        return replace(learnt, n_samples=len(X), share=1.0, modelled=False)
     residual = Y - apply_rows(settings.operator, X)
     offset = residual.mean(axis=0, dtype=np.float64)
     whitening = _residual_whitening(residual - offset, noise, settings.rng)
@@ -152,7 +166,8 @@ def learn_pairs(X: np.ndarray, Y: np.ndarray, shape: tuple[int, ...], settings: 
     learnt = learn_signals(X, shape, replace(settings, noise=whitening))
     shifted = replace(learnt.fit, mean_y=learnt.fit.mean_y + offset)
     examples = _examples(X, Y, settings.rng)
-    return replace(learnt, fit=shifted, mean_clean=mean, rms_clean=rms, examples=examples, offset=offset)
+    learnt = replace(learnt, fit=shifted, examples=examples, offset=offset, added=noise)
+    return replace(learnt, mean_clean=mean, rms_clean=rms)
 
 
 def learn_stream(batches: Iterable[tuple[np.ndarray, np.ndarray]], settings: Settings) -> Learnt:
@@ -185,7 +200,8 @@ def learn_stream(batches: Iterable[tuple[np.ndarray, np.ndarray]], settings: Set
             rank = smallest_rank(curve, settings.tolerance)
         examples = _examples(X, Y, settings.rng)
         moments.update(X, Y)
-    return Learnt(from_moments(moments, whitening), whitening, mean, rms, examples, rank, curve)
+    learnt = Learnt(from_moments(moments, whitening), whitening, mean, rms, examples, rank, curve)
+    return replace(learnt, n_samples=moments.n_samples, share=1.0, modelled=False)
 
 
 def _automatic(X: np.ndarray, shape: tuple[int, ...], settings: Settings) -> str | None:
@@ -220,7 +236,9 @@ def _learn_shrunk(
             return from_prior(part, settings.operator, whitening, settings.door)
 
         rank, curve = _validated(X, apply_rows(settings.operator, X), fit_to, whitening, settings)
-    return Learnt(fit, whitening, fit.mean_y, fit.mean_y, None, rank, curve, prior)
+    share = None if prior.choice is None else 1.0 - prior.choice.rho
+    learnt = Learnt(fit, whitening, fit.mean_y, fit.mean_y, None, rank, curve, prior)
+    return replace(learnt, n_samples=len(X) * order(settings.augment, shape), share=share)
 
 
 def _validated(

@@ -11,10 +11,15 @@ from sklearn.utils.validation import check_is_fitted
 from invae.autoencoders.calibration import Calibration, anomaly_parts, calibrate, coverage
 from invae.autoencoders.doors import apply_rows
 from invae.autoencoders.noise import estimate_noise
+from invae.autoencoders.validation import left_out_risk
 from invae.errors import InputError
+from invae.linalg.augment import augment, order
 from invae.linalg.samples import as_rows, from_rows
 
 __all__ = ["UncertaintyMixin"]
+
+DRAWS = 8
+LARGEST = 2**24  # values of the examples that are left out in turn
 
 
 class UncertaintyMixin:
@@ -78,7 +83,7 @@ class UncertaintyMixin:
         Returns
         -------
         self
-            With ``calibration_``.
+            With ``calibration_``, and with ``validated_risk_`` on these pairs.
         """
         check_is_fitted(self)
         rng = np.random.default_rng(rng)
@@ -92,6 +97,7 @@ class UncertaintyMixin:
         if len(X) != len(Y):
             raise InputError(f"{len(X)} signals and {len(Y)} measurements are no pairs; pass as many of each")
         x_hat, std = self.predict(Y, return_std=True)
+        self.validated_risk_ = float(np.mean(np.sum(np.square(x_hat - X, dtype=np.float64), axis=1)))
         self.calibration_: Calibration = calibrate(x_hat - X, std, self._distances(Y), rng)
         return self
 
@@ -133,6 +139,52 @@ class UncertaintyMixin:
         """
         rows, _ = self._rows(measurements)
         return self._calibration().p_value(self._distances(rows))
+
+    def _iterated_risk(self) -> float:
+        """Of the iterated posterior mean, on draws from its own prior and noise."""
+        rng = np.random.default_rng(0)
+        X = self.prior_.sample(DRAWS, rng).reshape(DRAWS, -1).astype(np.float32)
+        Y = self._with_noise(apply_rows(self.operator, X) + self._offset, rng).astype(X.dtype)
+        x_hat, _ = self._predict_rows(Y, np.full(DRAWS, self._tau))
+        return float(np.mean(np.sum((x_hat - X) ** 2, axis=1)))
+
+    def _unseen_risk(self) -> float | None:
+        """Mean squared error on stored examples that the moments are rid of, else that of the held-out
+        samples."""
+        found = None
+        if self._examples is not None and self._share is not None and not self._exact:
+            X, Y = (part[: self._affordable()] for part in self._examples)
+            k, N = order(self.augment, self.shape_x_), len(X)
+            D = augment(X, self.shape_x_, self.augment).reshape(k, N, -1) - self.mean_x_
+            mean_y = self.mean_y_ - self._offset
+            G = (Y - self.mean_y_)[None]
+            if self._modelled:
+                images = apply_rows(self.operator, (D + self.mean_x_).reshape(k * N, -1).astype(X.dtype))
+                G = images.reshape(k, N, -1) - mean_y
+            rng = np.random.default_rng(0)
+            if self._added is None:
+                noisy = self._with_noise(Y, rng)
+            else:
+                noisy = Y + np.sqrt(self._added) * rng.standard_normal(Y.shape)
+            found = left_out_risk(
+                self._core,
+                self._tau + self._cut_off,
+                self.encoder_,
+                self.decoder_,
+                (D, G),
+                noisy - self.mean_y_,
+                self._n_samples,
+                self._share,
+            )
+        curve = self.validated_risk_curve_
+        if found is None and curve is not None and self.rank_ < len(curve):
+            return float(curve[self.rank_])
+        return found
+
+    def _affordable(self) -> int:
+        """Examples whose images under the symmetry fit into some hundred megabytes."""
+        size = order(self.augment, self.shape_x_) * (self.mean_x_.size + self.mean_y_.size)
+        return max(8, LARGEST // size)
 
     def _distances(self, rows: np.ndarray) -> np.ndarray:
         tau = np.full(len(rows), self._tau + self._cut_off)

@@ -6,6 +6,19 @@ For U with orthonormal columns, code z = E (y - mean_y) and d = x - mean_x, the 
 
 so that one pass gives the whole curve. Noise of covariance tau R on the measurements adds its exact
 expectation, sum_{k <= r} tau (E R E^T)_kk, instead of one random draw of it.
+
+Where no sample is held out, each is left out of the moments in turn. It enters Gamma as a d d^T and C_yy as
+a g g^T, with d = x - mean_x, g its image and a = (1 - rho) / N; taking these away again [1] gives
+
+    x_hat_{-i}(y) = A y + a beta (A g - d),    beta = g^T C_yy^{-1} y / (1 - a g^T C_yy^{-1} g),
+
+so that the risk on unseen signals costs two predictions for each signal. Images of a sample under a
+symmetry leave together with it (a block of them, the same formula with matrices).
+
+References
+----------
+[1] Sherman, Morrison (1950), Ann. Math. Stat. 21. Deviations: the shrinkage is not chosen anew, and a map of
+low rank keeps its directions.
 """
 
 from __future__ import annotations
@@ -13,9 +26,11 @@ from __future__ import annotations
 import numpy as np
 
 from invae.autoencoders.doors import Fit
-from invae.linalg.reduced_rank import RankedMap
+from invae.linalg.reduced_rank import RankedMap, ReducedRank
 
-__all__ = ["smallest_rank", "split", "validated_risk_curve"]
+__all__ = ["left_out_risk", "smallest_rank", "split", "validated_risk_curve"]
+
+LEAST_PIVOT = 1e-6
 
 
 def split(
@@ -45,3 +60,57 @@ def smallest_rank(curve: np.ndarray, tolerance: float = 0.0) -> int:
     there is one."""
     within = np.flatnonzero(curve <= curve.min() * (1 + tolerance))
     return min(max(1, int(within[0])), len(curve) - 1)
+
+
+def left_out_risk(
+    core: ReducedRank,
+    noise: float,
+    encoder: np.ndarray,
+    decoder: np.ndarray,
+    orbits: tuple[np.ndarray, np.ndarray],
+    measured: np.ndarray,
+    n_samples: int,
+    share: float = 1.0,
+) -> float | None:
+    """Mean squared error on training signals that were left out of the moments, one orbit at a time.
+
+    Parameters
+    ----------
+    core, noise, encoder, decoder
+        The map, its factors and the noise power tau that it was solved for.
+    orbits : ndarray of shape (k, N', n) and (k, N', m)
+        Centred signals d and their images g, the signals themselves first; k = 1 without symmetry.
+    measured : ndarray of shape (N', m)
+        Centred measurements y of the signals, noise included.
+    n_samples : int
+        N, images of the samples under the symmetry counted.
+    share : float
+        1 - rho, the weight of the sample covariance in Gamma.
+
+    Returns
+    -------
+    float or None
+        None where a signal cannot be left out, for the map interpolates it.
+    """
+    D, G = orbits
+    k, N, n = D.shape
+    scale = 1.0 / (core.power + noise)
+    t = np.asarray(G.reshape(k * N, -1) @ core.whitener.T, np.float64).reshape(k, N, -1)
+    if n_samples <= k:
+        return None
+    weight = share / n_samples
+    others = 1.0 / (n_samples - k)  # the mean of the others is mean - others * sum of the orbit
+    shift = others * D.sum(axis=0), others * G.sum(axis=0)
+    y = measured + shift[1]
+    t_y = np.asarray(y @ core.whitener.T, np.float64)
+    pivot = np.eye(k) - weight * np.einsum("jiq,q,liq->ijl", t, scale, t)
+    if np.linalg.eigvalsh(pivot)[:, 0].min() < LEAST_PIVOT:
+        return None
+    beta = np.linalg.solve(pivot, np.einsum("jiq,q,iq->ij", t, scale, t_y)[:, :, None])[:, :, 0]
+    codes = np.asarray(G.reshape(k * N, -1) @ encoder.T, np.float64)
+    inside = codes - np.asarray(D.reshape(k * N, n) @ decoder, np.float64)
+    change = weight * np.einsum("ij,jir->ir", beta, inside.reshape(k, N, -1))
+    z = np.asarray(y @ encoder.T, np.float64) + change
+    x = D[0] + shift[0]
+    gain = 2 * (x @ decoder) * z - z**2
+    return float(np.mean(np.einsum("ij,ij->i", x, x, dtype=np.float64) - gain.sum(axis=1)))

@@ -6,7 +6,7 @@ import numpy as np
 
 from invae.errors import InputError
 
-__all__ = ["AUGMENTATIONS", "augment"]
+__all__ = ["AUGMENTATIONS", "augment", "order"]
 
 AUGMENTATIONS = ("flips", "d4")
 
@@ -43,3 +43,8 @@ def augment(rows: np.ndarray, shape: tuple[int, ...], group: str | None) -> np.n
     if group == "d4":
         orbit += [images.swapaxes(1, 2) for images in orbit]
     return np.concatenate([images.reshape(len(rows), -1) for images in orbit])
+
+
+def order(group: str | None, shape: tuple[int, ...]) -> int:
+    """Images of one sample under a group, itself counted."""
+    return 1 if group is None else 2 ** (len(shape) + (group == "d4"))

@@ -6,6 +6,7 @@ import pytest
 import invae
 from invae.autoencoders.bayes_risk import BayesRiskReconstructor
 from invae.autoencoders.calibration import GRID, Calibration
+from invae.data.phantoms import random_ellipses
 from invae.errors import InputError
 from invae.linalg.priors import GaussianPrior
 
@@ -190,3 +191,66 @@ def test_pairs_that_the_operator_explains_have_no_model_error(rng):
     without = BayesRiskReconstructor(F, noise=0.3, rank="full").fit(X)
     y = noisy(F, X[:5], 0.3, rng)
     assert np.allclose(with_pairs.predict(y), without.predict(y), atol=0.05)
+
+
+def left_out_by_hand(make, X, noise):
+    """Mean squared error of fits without one sample, on that sample, with its expected noise."""
+    total = 0.0
+    for i in range(len(X)):
+        rec = make().fit(np.delete(X, i, axis=0))
+        A = rec.decoder_ @ rec.encoder_
+        x, g = X[i].ravel() - rec.mean_x_, rec.operator.apply(X[i].reshape(1, -1))[0] - rec.mean_y_
+        total += np.sum((A @ g - x) ** 2) + noise**2 * np.sum(A**2)
+    return total / len(X)
+
+
+@pytest.mark.parametrize("augment", [None, "d4"])
+def test_validated_risk_is_that_of_fits_without_the_sample(augment, rng):
+    F = invae.Radon(SHAPE, n_angles=6)
+    X = GaussianPrior.matern(SHAPE, 3.0, smoothness=1.5, mean=1.0).sample(60, rng)
+
+    def make():
+        return BayesRiskReconstructor(F, noise=0.3, shrinkage=None, augment=augment, rank="full")
+
+    rec = make().fit(X)
+    assert rec.validated_risk_ == pytest.approx(left_out_by_hand(make, X, 0.3), rel=0.05)
+    assert (rec.validated_risk_ > 1.2 * rec.risk_) == (augment is None)
+
+
+@pytest.mark.parametrize("N", [40, 200])
+@pytest.mark.parametrize("paired", [False, True])
+def test_validated_risk_is_the_error_on_new_signals(N, paired, rng):
+    F = invae.Radon(SHAPE, n_angles=6)
+    new = random_ellipses(2000, SHAPE, rng)
+    ratios = []
+    for seed in range(4):
+        X = random_ellipses(N, SHAPE, seed)
+        rec = BayesRiskReconstructor(F, noise=0.3, rank="full").fit(X, F.apply(X) if paired else None)
+        measured = np.mean(np.sum((rec.predict(noisy(F, new, 0.3, rng)) - new) ** 2, axis=(1, 2)))
+        ratios.append(rec.validated_risk_ / measured)
+    assert np.mean(ratios) == pytest.approx(1, abs=0.1)
+
+
+def test_validated_risk_follows_the_noise_and_the_calibration(problem, rng, tmp_path):
+    F, prior, known = problem
+    assert known.validated_risk_ is None
+    rec = BayesRiskReconstructor(F, noise=0.3, rank="full").fit(prior.sample(200, rng))
+    louder = rec.at(noise=3.0)
+    assert louder.validated_risk_ == pytest.approx(louder.risk_, rel=0.2)
+    assert louder.validated_risk_ > 2 * rec.validated_risk_
+    assert rec.at(rank=2).validated_risk_ > 2 * rec.validated_risk_
+    X = prior.sample(400, rng)
+    Y = noisy(F, X, 0.3, rng)
+    rec.calibrate(X, Y)
+    assert rec.validated_risk_ == np.mean(np.sum((rec.predict(Y) - X) ** 2, axis=(1, 2)))
+    assert invae.load(rec.save(tmp_path / "model.h5")).validated_risk_ == rec.validated_risk_
+
+
+def test_a_lower_rank_is_the_first_part_of_the_map(problem, rng):
+    F, prior, rec = problem
+    cut = rec.at(rank=5)
+    fresh = BayesRiskReconstructor(F, noise=0.3, prior=prior, rank=5).fit()
+    y = noisy(F, prior.sample(3, rng), 0.3, rng)
+    for ours, theirs in zip(cut.predict(y, return_std=True), fresh.predict(y, return_std=True)):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-10)
+    assert cut.risk_ == pytest.approx(fresh.risk_, rel=1e-12)
