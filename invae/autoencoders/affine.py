@@ -19,6 +19,20 @@ class AffineMap:
     def __init__(self, model: Any) -> None:
         self.model = model
         self._factors: dict[str, tuple[np.ndarray, ...]] = {}
+        self._sharper: dict[float, AffineMap] = {}
+
+    def sharper(self, share: float) -> AffineMap:
+        """The map for noise of this share of the standard deviation."""
+        if share == 1:
+            return self
+        if share not in self._sharper:
+            self._sharper[share] = AffineMap(self.model.at(noise=share * self.model.noise_std_))
+        return self._sharper[share]
+
+    @property
+    def can_sharpen(self) -> bool:
+        """Whether the model knows of noise, and a map for less of it."""
+        return hasattr(self.model, "at") and getattr(self.model, "noise_std_", 0.0) > 0
 
     def predict(self, y: np.ndarray) -> np.ndarray:
         """Estimates (N, n) of measurements (N, m)."""

@@ -80,6 +80,7 @@ class PatchMoments:
                 penalty = np.full(size, ridge * np.trace(G) / size)
                 penalty[-1] = 0.0  # the offset is free
                 maps[k] = cho_solve(cho_factor(G + np.diag(penalty)), C)
+        maps = maps.astype(np.float32)  # as precise as the data, and half as large in a file
         return PatchAffineLayer(self.grid, self.gate, maps[:, :-1], maps[:, -1])
 
 

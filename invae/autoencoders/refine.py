@@ -6,7 +6,8 @@ blurred, flat parts wavy. `PatchAffineRefiner` adds layers of local affine maps,
     u_0 = x_hat(y),    u_{l+1} = P_C( u_l + mean over patches p of  M_{k(p)} p + b_{k(p)} ),
 
 where p runs over overlapping patches of the images [u_l, A (y - F u_l)]: the estimate, and what the linear
-map A makes of the residual, which tells each patch how far the estimate contradicts the data. The gate k(p)
+map A makes of the residual, which tells each patch how far the estimate contradicts the data (the first
+layer may do better with a sharper map, one for less noise than there is). The gate k(p)
 is a leaf of a tree of centroids, found by the patch's code, a few principal components: encoder, gate and
 decoder of a piecewise-affine autoencoder, whose pieces are all least squares. Where the operator treats an
 image and its mirror images alike, so does the layer: patches are turned to a common orientation first. P_C
@@ -20,6 +21,7 @@ from __future__ import annotations
 
 import logging
 import math
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -50,6 +52,7 @@ PARAMETERS = (
     "borrow",
     "n_folds",
     "consistency",
+    "sharpness",
     "symmetry",
     "bounds",
     "max_images",
@@ -60,6 +63,8 @@ BATCH = 256
 FEWEST = 200  # patches for each gate
 GATE_IMAGES = 1000
 GATE_PATCHES = 300_000
+SHARP = 0.25
+TRIAL = 300, 64  # images and gates that decide between sharpness 1 and this
 ASYMMETRY = 0.1  # of an operator that still passes for symmetric
 
 
@@ -88,6 +93,9 @@ class PatchAffineRefiner(BaseEstimator):
         Parts of the training set that are left out in turn.
     consistency : bool or "auto"
         Whether the layers also see A (y - F u). "auto": when the reconstructor has an operator and factors.
+    sharpness : float or "auto"
+        The first layer sees the residual through the map for noise of this share of its standard deviation.
+        "auto": 1 or 1/4, by a small trial.
     symmetry : {"auto", "square", None}, default "auto"
         Whether flips (and, of images, the transpose) of a signal are as likely as the signal, seen as well,
         and its patches are turned to a common orientation. "auto": where the operator commutes with them to
@@ -106,6 +114,7 @@ class PatchAffineRefiner(BaseEstimator):
     ----------
     reconstructor_ : the reconstructor, fitted to all signals
     layers_ : list of PatchAffineLayer
+    sharpness_ : float
     symmetric_ : bool
     errors_ : ndarray of shape (n_stages + 1,)
         Out-of-fold root mean square error relative to that of zero, before and after each layer.
@@ -146,6 +155,7 @@ class PatchAffineRefiner(BaseEstimator):
         borrow: float = 30.0,
         n_folds: int = 3,
         consistency: bool | str = "auto",
+        sharpness: float | str = "auto",
         symmetry: str | None = "auto",
         bounds: tuple[float | None, float | None] | None = None,
         max_images: int = 3000,
@@ -163,6 +173,7 @@ class PatchAffineRefiner(BaseEstimator):
         self.borrow = borrow
         self.n_folds = n_folds
         self.consistency = consistency
+        self.sharpness = sharpness
         self.symmetry = symmetry
         self.bounds = bounds
         self.max_images = max_images
@@ -209,8 +220,8 @@ class PatchAffineRefiner(BaseEstimator):
         for first in range(0, len(rows), BATCH):
             y = rows[first : first + BATCH]
             u = self._clip(self._map.predict(y))
-            for layer in self.layers_:
-                u = self._apply_layer(layer, u, self._images(u, y, self._map))
+            for layer, share in zip(self.layers_, self._shares()):
+                u = self._apply_layer(layer, u, self._images(u, y, self._map.sharper(share)))
             out[first : first + BATCH] = u
         return from_rows(out, self.shape_x_, shaped)
 
@@ -223,7 +234,7 @@ class PatchAffineRefiner(BaseEstimator):
             state["reconstructor"] = self.reconstructor_
             state["layers"] = [layer.to_state() for layer in self.layers_]
             state["errors"] = self.errors_
-            state["symmetric"] = self.symmetric_
+            state["symmetric"], state["sharpness"] = self.symmetric_, self.sharpness_
             state["shapes"] = [list(self.shape_x_), list(self.shape_y_)]
         return state
 
@@ -236,7 +247,7 @@ class PatchAffineRefiner(BaseEstimator):
         if "layers" in state:
             model.reconstructor_ = state["reconstructor"]
             model.shape_x_, model.shape_y_ = (tuple(shape) for shape in state["shapes"])
-            model.symmetric_ = bool(state["symmetric"])
+            model.symmetric_, model.sharpness_ = bool(state["symmetric"]), float(state["sharpness"])
             model.layers_ = [PatchAffineLayer.from_state(layer, model._grid()) for layer in state["layers"]]
             model.errors_ = state["errors"]
             model._map = AffineMap(model.reconstructor_)
@@ -251,29 +262,74 @@ class PatchAffineRefiner(BaseEstimator):
         rng: np.random.Generator,
     ) -> None:
         """Layer after layer on out-of-fold estimates; `members` are the rows of each fold."""
-        grid = self._grid()
-        n_gates = max(1, min(self.n_clusters, len(truth) * grid.n_patches // FEWEST))
         u = np.empty_like(truth)
         for rows, affine in zip(members, maps):
             u[rows] = self._clip(affine.predict(noisy[rows]))
+        self.sharpness_ = self._chosen_sharpness(u, truth, noisy, maps, members)
         self.layers_: list[PatchAffineLayer] = []
         errors = [_relative_error(u, truth)]
-        for _ in range(self.n_stages):
-            some = rng.choice(len(u), min(len(u), GATE_IMAGES), replace=False)
-            flat = u[some].reshape(-1, 1, *grid.dims)
-            gate = Gate.fit(flat, grid, n_gates, self.n_components, GATE_PATCHES, rng)
-            images = [self._images(u[rows], noisy[rows], affine) for rows, affine in zip(members, maps)]
-            moments = PatchMoments(gate, grid, images[0].shape[1], self.n_folds, u.dtype)
-            for f, rows in enumerate(members):
-                moments.add(images[f], (truth[rows] - u[rows]).reshape(-1, *grid.dims), f)
-            for f, rows in enumerate(members):
-                u[rows] = self._apply_layer(
-                    moments.solve(self.ridge, self.borrow, without=f), u[rows], images[f]
-                )
-            self.layers_.append(moments.solve(self.ridge, self.borrow))
+        for share in self._shares():
+            sharp = [affine.sharper(share) for affine in maps]
+            layer, u = self._fit_layer(u, truth, noisy, sharp, members, self.n_clusters, rng)
+            self.layers_.append(layer)
             errors.append(_relative_error(u, truth))
             logger.info("layer %d: out-of-fold error %.4g", len(self.layers_), errors[-1])
         self.errors_ = np.array(errors)
+
+    def _fit_layer(
+        self,
+        u: np.ndarray,
+        truth: np.ndarray,
+        noisy: np.ndarray,
+        maps: list[AffineMap],
+        members: list[np.ndarray],
+        n_gates: int,
+        rng: np.random.Generator,
+    ) -> tuple[PatchAffineLayer, np.ndarray]:
+        """One layer, and the out-of-fold estimates behind it."""
+        grid = self._grid()
+        n_gates = max(1, min(n_gates, len(truth) * grid.n_patches // FEWEST))
+        some = rng.choice(len(u), min(len(u), GATE_IMAGES), replace=False)
+        flat = u[some].reshape(-1, 1, *grid.dims)
+        gate = Gate.fit(flat, grid, n_gates, self.n_components, GATE_PATCHES, rng)
+        images = [self._images(u[rows], noisy[rows], affine) for rows, affine in zip(members, maps)]
+        moments = PatchMoments(gate, grid, images[0].shape[1], self.n_folds, u.dtype)
+        for f, rows in enumerate(members):
+            moments.add(images[f], (truth[rows] - u[rows]).reshape(-1, *grid.dims), f)
+        refined = np.empty_like(u)
+        for f, rows in enumerate(members):
+            unseen = moments.solve(self.ridge, self.borrow, without=f)
+            refined[rows] = self._apply_layer(unseen, u[rows], images[f])
+        return moments.solve(self.ridge, self.borrow), refined
+
+    def _chosen_sharpness(
+        self,
+        u: np.ndarray,
+        truth: np.ndarray,
+        noisy: np.ndarray,
+        maps: list[AffineMap],
+        members: list[np.ndarray],
+    ) -> float:
+        if not self._sees_residual or not maps[0].can_sharpen:
+            return 1.0
+        if self.sharpness != "auto":
+            return float(self.sharpness)
+        n_images, n_gates = TRIAL
+        some = np.concatenate([rows[: n_images // len(members)] for rows in members])
+        ends = np.cumsum([0] + [min(len(rows), n_images // len(members)) for rows in members])
+        parts = [np.arange(first, last) for first, last in pairwise(ends)]
+        errors = {}
+        for share in (1.0, SHARP):
+            sharp = [affine.sharper(share) for affine in maps]
+            seed = np.random.default_rng(0)
+            _, refined = self._fit_layer(u[some], truth[some], noisy[some], sharp, parts, n_gates, seed)
+            errors[share] = _relative_error(refined, truth[some])
+        logger.info("sharpness: out-of-fold errors %s", errors)
+        return min(errors, key=lambda share: errors[share])
+
+    def _shares(self) -> list[float]:
+        """Sharpness of the map that each layer sees the residual through."""
+        return [self.sharpness_] + [1.0] * (self.n_stages - 1)
 
     def _apply_layer(self, layer: PatchAffineLayer, u: np.ndarray, images: np.ndarray) -> np.ndarray:
         return self._clip(u + layer.correct(images).reshape(u.shape))
@@ -356,6 +412,10 @@ class PatchAffineRefiner(BaseEstimator):
                 f"patch={self.patch}, core={self.core}, stride={self.stride}: want stride <= core <= patch, "
                 "patch and core odd"
             )
+        if self.sharpness != "auto" and not (
+            isinstance(self.sharpness, int | float) and 0 < self.sharpness < math.inf
+        ):
+            raise InputError(f'sharpness={self.sharpness!r} is neither "auto" nor a positive number')
         if self.symmetry not in ("auto", "square", None):
             raise InputError(f'symmetry={self.symmetry!r} is unknown; choose "auto", "square" or None')
         if not 0 < self.ridge < math.inf or not 0 <= self.borrow < math.inf:

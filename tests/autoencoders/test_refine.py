@@ -202,6 +202,18 @@ def test_cores_cover_every_pixel(dims, core, stride):
     assert grid.n_patches == len(grid.centres[0]) * len(grid.centres[1])
 
 
+def test_a_sharper_map_of_the_residual_is_kept_where_noise_is_strong(rng):
+    signals, noise = boxes(300, 16, rng), GaussianNoise(relative=0.2)
+    linear = BayesRiskReconstructor(Radon(16, 12), noise=noise, rank="full")
+    refiner = PatchAffineRefiner(linear, n_stages=1, n_clusters=8, sharpness=0.25).fit(signals)
+    same = clone(refiner).set_params(sharpness=1.0).fit(signals)
+    assert (refiner.sharpness_, same.sharpness_) == (0.25, 1.0)
+    assert refiner.errors_[0] == same.errors_[0] and refiner.errors_[1] != same.errors_[1]
+    chosen = clone(refiner).set_params(sharpness="auto").fit(signals)
+    best = min((refiner, same), key=lambda one: one.errors_[1])
+    assert chosen.errors_[1] == pytest.approx(best.errors_[1], rel=0.02)
+
+
 def test_bounds_hold_everywhere(tomography):
     refiner, _, measurements = tomography
     assert refiner.predict(measurements).min() >= 0
@@ -254,6 +266,7 @@ def test_pairs_without_an_operator_are_enough(rng):
         ({"ridge": 0.0}, "ridge"),
         ({"bounds": (0,)}, "pair"),
         ({"symmetry": "round"}, "symmetry"),
+        ({"sharpness": 0.0}, "sharpness"),
         ({"n_folds": 50}, "too few"),
         ({"reconstructor": None}, "BayesRiskReconstructor"),
     ],
