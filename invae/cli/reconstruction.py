@@ -115,6 +115,7 @@ def fit(
         "samples": n_samples,
         "rank": int(fitted.rank_),
         "risk": float(fitted.risk_),
+        "validated_risk": fitted.validated_risk_,
         "noise_std": float(fitted.noise_std_),
     }
     if refine is not None:
@@ -122,10 +123,12 @@ def fit(
     if as_json:
         print_json(facts)
     else:
-        error = np.sqrt(fitted.risk_ / math.prod(dims))
+        unseen = fitted.validated_risk_ is not None
+        risk = fitted.validated_risk_ if unseen else fitted.risk_
         say(
             f"{output}: rank {fitted.rank_} from {n_samples:,} signals, "
-            f"expected rms error {error:.4g} per value"
+            f"rms error {np.sqrt(risk / math.prod(dims)):.4g} per value "
+            f"{'on signals left out' if unseen else 'expected by the model'}"
         )
         if refine is not None:
             steps = " -> ".join(f"{value:.4f}" for value in model.errors_)

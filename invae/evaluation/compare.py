@@ -81,7 +81,7 @@ def compare(
     rival : str, optional
         Name of the method whose time per sample is 1; default: the first.
     repeats : int
-        Runs per method; the median time counts.
+        Runs per method; the median time counts, after one untimed sample.
     data_range : float, optional
         Range of values for PSNR and SSIM; default: each sample's own.
     name, caption : str
@@ -233,6 +233,7 @@ def compare_codecs(
 
 
 def _run(predict: Callable, measurements: np.ndarray, repeats: int) -> tuple[np.ndarray, float]:
+    predict(measurements[:1])  # not counted: compilation, first touches, factors that are made on demand
     seconds = []
     for _ in range(max(1, repeats)):
         start = time.perf_counter()

@@ -48,7 +48,8 @@ class Radon(Operator):
     detector_offset : float
         Shift of the detector's centre along its axis, in pixels.
     source_distance, detector_distance : float, optional
-        Fan geometry: distances of source and detector from the centre, in pixels.
+        Fan geometry: distances of source and detector from the centre, in pixels. By default the detector
+        stands at the centre (0), so that its bins measure lengths in the image.
     matrix_free : bool or "auto"
         Whether to do without the stored sparse matrix for single vectors; "auto": above 10^8 coefficients.
         Batches always go through matrix-free kernels with the same coefficients.
@@ -219,9 +220,17 @@ def _distances(
             raise InputError('source_distance and detector_distance belong to geometry="fan"')
         return None, None
     radius = math.hypot(*dims) / 2
-    if source is None or detector is None or not source > radius or not detector >= 0:
+    detector = 0.0 if detector is None else detector
+    if source is None:
         raise InputError(
-            f"fan geometry wants source_distance > {radius:.4g} pixels (half the image's diagonal) and "
-            f"detector_distance >= 0, got {source} and {detector}"
+            f"fan geometry needs source_distance, the pixels between source and centre: more than {radius:.4g}, "
+            "half the image's diagonal"
         )
+    if not source > radius:
+        raise InputError(
+            f"source_distance={source} lies within the image; it must exceed {radius:.4g} pixels, half the "
+            "image's diagonal"
+        )
+    if not detector >= 0:
+        raise InputError(f"detector_distance={detector} must be >= 0 pixels, 0 being the centre")
     return float(source), float(detector)

@@ -35,7 +35,7 @@ def test_compare_measures_error_similarity_and_time_ratio(rng):
 
 def test_compare_takes_flat_signals_and_other_measurement_shapes(rng):
     x = rng.random((4, 12))
-    found = compare({"fold": lambda y: y.reshape(4, 3, 4)}, x, x.reshape(4, 2, 6))
+    found = compare({"fold": lambda y: y.reshape(len(y), 3, 4)}, x, x.reshape(4, 2, 6))
     assert found.rows[0]["error"] == 0 and "SSIM" not in found.rows[0]
     assert found.estimates["fold"].shape == x.shape
 

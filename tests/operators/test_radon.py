@@ -103,10 +103,20 @@ def test_views_keep_the_order_of_the_angles(rng):
         ({"shape": (4, 4, 4), "n_angles": 3}, "signal shape"),
         ({"shape": 16, "n_angles": 3, "detector_spacing": 0}, "positive"),
         ({"shape": 16, "n_angles": 3, "geometry": "cone"}, "parallel"),
-        ({"shape": 16, "n_angles": 3, "geometry": "fan"}, "source_distance"),
+        ({"shape": 16, "n_angles": 3, "geometry": "fan"}, "needs source_distance, .* more than 11.31"),
+        ({"shape": 16, "n_angles": 3, "geometry": "fan", "source_distance": 9}, "lies within the image"),
+        (
+            {"shape": 16, "n_angles": 3, "geometry": "fan", "source_distance": 40, "detector_distance": -1},
+            "detector_distance=-1 must be >= 0",
+        ),
         ({"shape": 16, "n_angles": 3, "source_distance": 50}, "fan"),
     ],
 )
 def test_wrong_arguments_are_refused(arguments, message):
     with pytest.raises(InputError, match=message):
         Radon(**arguments)
+
+
+def test_the_detector_of_a_fan_stands_at_the_centre_by_default():
+    fan = Radon(16, 5, geometry="fan", source_distance=40)
+    assert fan.detector_distance == 0.0 and Radon.from_state(fan.to_state()).detector_distance == 0.0
