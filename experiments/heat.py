@@ -1,7 +1,8 @@
 """Backward heat equation: the temperature at the start from the temperature now.
 
 A rod of 128 cells with insulated ends and a conductivity that doubles halfway along; the temperature
-at the start is a step function or a smooth Gaussian field.
+at the start is a step function or a smooth Gaussian field. And a plate of 32 x 32 cells whose conductivity
+varies smoothly by a factor of three, with ellipses as sources of heat.
 """
 
 from __future__ import annotations
@@ -20,22 +21,31 @@ TITLE = "Heat backwards in time"
 QUICK = {
     "size": 128,
     "time": 20.0,
+    "plate": 0,
+    "plate_time": 2.0,
     "families": ["piecewise", "gaussian"],
     "options": {},
     "noise": [0.02],
+    "reference_noise": 0.02,
     "n_train": 4000,
     "n_validation": 8,
     "n_test": 40,
+    "n_calibration": 400,
     "tv_iterations": 300,
     "ranks": [5, 15],
 }
 FULL = {
     **QUICK,
-    "tv_iterations": 1000,
+    "plate": 32,
     "noise": [0.005, 0.02, 0.1],
     "n_train": 20_000,
-    "n_validation": 40,
-    "n_test": 400,
+    "n_train_plate": 5000,
+    "n_test": 60,
+    "n_calibration": 1000,
+    "tv_iterations": 1000,
+    "network_seconds": 20.0,
+    "curve": ["piecewise"],
+    "curve_sizes": [30, 100, 1000],
 }
 
 
@@ -45,4 +55,23 @@ def run(config: dict[str, Any], rng: np.random.Generator) -> Results:
     F = Heat((config["size"],), time=config["time"], conductivity=conductivity)
     for family in config["families"]:
         run_family(results, F, family, config, rng, nonnegative=False)
+    if config["plate"]:
+        run_plate(results, config, rng)
     return results
+
+
+def run_plate(results: Results, config: dict[str, Any], rng: np.random.Generator) -> None:
+    """Two dimensions, variable conductivity, positive sources."""
+    side = config["plate"]
+    wave = np.cos(np.pi * (np.arange(side) + 0.5) / side)
+    F = Heat((side, side), time=config["plate_time"], conductivity=2.0 + np.outer(wave, wave))
+    smaller = {
+        **config,
+        "n_train": config["n_train_plate"],
+        "n_validation": 4,
+        "n_test": 40,
+        "tv_iterations": 300,
+        "ranks": [100, 300],
+        "network_seconds": 0,
+    }
+    run_family(results, F, "ellipses", smaller, rng, levels=[0.005, 0.02], label="plate, ")

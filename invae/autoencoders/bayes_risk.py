@@ -260,7 +260,8 @@ class BayesRiskReconstructor(UncertaintyMixin, TransformerMixin, BaseEstimator):
         rank : int or "full", optional
             Default: the rank of this one.
         noise : GaussianNoise or float, optional
-            White noise (or a multiple of the fitted noise covariance) of another strength; default: as it is.
+            White noise (or a multiple of the fitted noise covariance) of another strength; a model error that
+            was learnt from pairs stays. Default: as it is.
         """
         self._family()
         other = copy.copy(self)
@@ -271,7 +272,8 @@ class BayesRiskReconstructor(UncertaintyMixin, TransformerMixin, BaseEstimator):
                 raise InputError(
                     "at() takes one noise level; fit again for noise that differs between measurements"
                 )
-            other._tau, other.noise = float(variance), noise
+            model_error = 0.0 if self._added is None else max(0.0, self._tau - float(np.mean(self._added)))
+            other._tau, other.noise = float(variance) + model_error, noise
             other._added = None if self._added is None else float(variance)
             other.validated_risk_curve_ = None  # it is of the noise of the fit
         rank = ("full" if self._exact else self.rank_) if rank is None else rank

@@ -223,8 +223,8 @@ def _distances(
     detector = 0.0 if detector is None else detector
     if source is None:
         raise InputError(
-            f"fan geometry needs source_distance, the pixels between source and centre: more than {radius:.4g}, "
-            "half the image's diagonal"
+            "fan geometry needs source_distance, the pixels between source and centre: "
+            f"more than {radius:.4g}, half the image's diagonal"
         )
     if not source > radius:
         raise InputError(
