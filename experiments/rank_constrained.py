@@ -2,7 +2,8 @@
 
 The set-up of arXiv 2508.05831: 28 x 28 images, a 5 x 5 Gaussian kernel of sigma 1.5, 5 % noise, ranks 25 to
 775. Both see the same training images; the errors are of images that neither has seen. The closed forms of
-all ranks come from one factorisation; every trained map has its own budget of seconds.
+all ranks come from one factorisation; every trained map has its own budget of seconds. A set with fewer
+images than are asked for is split three to one.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ TITLE = "Rank-constrained deblurring: closed form or training"
 QUICK = {
     "sets": ["photographs"],
     "ranks": [25, 225, 775],
+    "trained_ranks": [25, 225, 775],
     "n_train": 2000,
     "n_test": 400,
     "epochs": 200,
@@ -35,8 +37,9 @@ FULL = {
     "ranks": [25, 75, 125, 225, 325, 475, 625, 775],
     "n_train": 10_000,
     "n_test": 2000,
+    "trained_ranks": [25, 125, 325, 775],
     "epochs": 2000,
-    "seconds": 60.0,
+    "seconds": 14.0,
 }
 SIZE = 28
 NOISE = GaussianNoise(relative=0.05)
@@ -66,6 +69,7 @@ def images(
         if found.shape == (SIZE, SIZE):
             rows = found.subset(n_train + n_test, rng).pixels
             rows = rows[rng.permutation(len(rows))]
+            n_test = min(n_test, len(rows) // 4)
             return rows[n_test:], rows[:n_test]
     return None
 
@@ -85,33 +89,37 @@ def study(
     start = time.perf_counter()
     full = BayesRiskReconstructor(F, noise=NOISE, rank="full").fit(train)
     seconds = time.perf_counter() - start
-    power = np.sum(test**2, axis=1).mean()
+    power = np.sum(train**2, axis=1).mean()
     rows = []
     for rank in config["ranks"]:
         closed = full.at(rank=min(rank, full.rank_))
-        trained = TrainedLinearAutoencoder(
-            rank, epochs=config["epochs"], max_seconds=config["seconds"], learning_rate=3e-3, rng=rng
-        ).fit(train, y_train)
-        errors = [error(method.predict(y_test), test) for method in (closed, trained)]
-        rows.append(
-            {
-                "rank": rank,
-                "closed form": errors[0],
-                "trained": errors[1],
-                "trained / closed": errors[1] / errors[0],
-                "predicted, root of risk / power": float(np.sqrt(closed.risk_ / power)),
-                "closed form, s for all ranks": seconds,
-                "trained, s": trained.seconds_,
-                "epochs": len(trained.history_) - 1,
-            }
-        )
+        row = {
+            "rank": rank,
+            "closed form": error(closed.predict(y_test), test),
+            "by the model": float(np.sqrt(closed.risk_ / power)),
+            "validated": float(np.sqrt(closed.validated_risk_ / power)),
+        }
+        if rank in config["trained_ranks"]:
+            trained = TrainedLinearAutoencoder(
+                rank, epochs=config["epochs"], max_seconds=config["seconds"], learning_rate=3e-3, rng=rng
+            ).fit(train, y_train)
+            row["trained"] = error(trained.predict(y_test), test)
+            row["trained / closed"] = row["trained"] / row["closed form"]
+            row["trained, s"] = trained.seconds_
+            row["epochs"] = len(trained.history_) - 1
+        rows.append(row)
     caption = (
         f"{name}: {len(train)} training and {len(test)} test images; root of mean squared error over mean "
-        "power on the test images; the predicted one holds for images like the training ones."
+        "power on the test images; the same from the model's risk and from training images left out in turn "
+        f"(both over the power of the training images). The closed forms of all ranks took {seconds:.1f} s."
     )
-    results.tables.append(Table(name, caption, rows))
+    results.tables.append(Table(name, caption, rows, best={"closed form": "min", "trained": "min"}))
     series = [
-        {"x": np.array(config["ranks"]), "y": np.array([row[key] for row in rows]), "label": key}
+        {
+            "x": np.array([row["rank"] for row in rows if key in row]),
+            "y": np.array([row[key] for row in rows if key in row]),
+            "label": key,
+        }
         for key in ("closed form", "trained")
     ]
     data = {"series": series, "xlabel": "rank", "ylabel": "error"}
