@@ -23,6 +23,7 @@ QUICK = {
     "time": 20.0,
     "plate": 0,
     "plate_time": 2.0,
+    "plate_ranks": [100, 300],
     "families": ["piecewise", "gaussian"],
     "options": {},
     "noise": [0.02],
@@ -71,7 +72,7 @@ def run_plate(results: Results, config: dict[str, Any], rng: np.random.Generator
         "n_validation": 4,
         "n_test": 40,
         "tv_iterations": 300,
-        "ranks": [100, 300],
+        "ranks": config["plate_ranks"],
         "network_seconds": 0,
     }
     run_family(results, F, "ellipses", smaller, rng, levels=[0.005, 0.02], label="plate, ")

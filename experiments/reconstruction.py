@@ -44,11 +44,11 @@ TRUST_CAPTION = (
 CURVE = "learning curve"
 CURVE_CAPTION = (
     "Mean relative error at full rank against the number of training signals N: covariance shrunk as by "
-    "default; the same with the symmetry of the square; the sample covariance alone."
+    "default; the same with mirror images; the sample covariance alone."
 )
 CURVE_OPTIONS = {
     "default": {},
-    "default, symmetry": {"augment": "d4"},
+    "default, symmetry": {"augment": "flips"},
     "not shrunk": {"shrinkage": None},
 }
 MOST_OF_CURVE = 1000
