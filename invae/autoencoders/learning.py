@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from invae.autoencoders.checkpoint import Checkpoint
 from invae.autoencoders.doors import Fit, apply_rows, from_moments, from_pairs, from_prior
 from invae.autoencoders.noise import noise_variance
 from invae.autoencoders.validation import smallest_rank, split, validated_risk_curve
@@ -46,6 +47,7 @@ class Settings:
     tolerance: float
     validate_rank: bool
     rng: np.random.Generator
+    checkpoint: Checkpoint | None = None
 
 
 @dataclass(frozen=True)
@@ -177,8 +179,15 @@ def learn_stream(batches: Iterable[tuple[np.ndarray, np.ndarray]], settings: Set
         raise InputError(
             f"door={settings.door!r} needs all samples at once; batches go through the measurements"
         )
-    moments, held_x, held_y, n_held = PairMoments(), [], [], 0
+    moments, held_x, held_y, n_rows = PairMoments(), [], [], 0
+    if settings.checkpoint is not None:
+        moments, held_x, held_y = settings.checkpoint.restore(settings.rng)
+        n_rows = settings.checkpoint.n_rows
+    n_held = sum(map(len, held_x))
     for X, Y in batches:
+        if settings.checkpoint is not None:
+            settings.checkpoint.keep(n_rows, moments, held_x, held_y, settings.rng)
+        n_rows += len(X)
         n_out = round(settings.validation * len(X)) if len(X) > 2 else 0
         n_out = min(n_out, MOST_HELD - n_held)
         order = settings.rng.permutation(len(X))

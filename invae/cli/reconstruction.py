@@ -102,13 +102,28 @@ def fit(
     F = None if operator is None else _operator(operator, dims, geometry, sigma, boundary, time)
     linear = BayesRiskReconstructor(F, noise=_noise(noise, noise_std), rank=_rank(rank), augment=augment)
     model = _refined(linear, refine, nonnegative)
-    with progress("reading") as update:
-        n_samples = fit_file(model, signals, measurements, in_memory=refine is not None, progress=update)
+    sums = output.with_name(f"{output.name}.part")
+    try:
+        with progress("reading") as update:
+            n_samples = fit_file(
+                model,
+                signals,
+                measurements,
+                in_memory=refine is not None,
+                checkpoint=sums,
+                overwrite=force,
+                progress=update,
+            )
+    except KeyboardInterrupt:
+        if sums.exists():
+            say("the sums so far are kept; the same command continues from there")
+        raise typer.Exit(130) from None
     fitted = model if refine is None else model.reconstructor_
     if refine is None:
         model.save(output, family=not slim, overwrite=force)
     else:
         save(model, output, overwrite=force)
+    sums.unlink(missing_ok=True)
     facts = {
         "model": str(output),
         "operator": None if F is None else repr(F),

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from invae.autoencoders.checkpoint import Checkpoint
 from invae.data.arrays import write_array
 from invae.data.batches import RowWriter, identity, open_rows
 from invae.errors import FormatError, InputError
@@ -26,6 +27,8 @@ def fit_file(
     measurements: str | os.PathLike[str] | None = None,
     *,
     in_memory: bool = False,
+    checkpoint: str | os.PathLike[str] | None = None,
+    overwrite: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> int:
     """Fit a model to signals (and measurements) on disk; files of more than a gigabyte are read in batches.
@@ -38,6 +41,11 @@ def fit_file(
         One sample per row, in .npy, HDF5 (``file.h5:/path``) or TIFF.
     in_memory : bool
         Read everything at once whatever the size: for models that take no iterator.
+    checkpoint : path, optional
+        File that keeps the sums of batches while they are read: after an interruption the same call goes on
+        from there. It is left for the caller to delete once the model is stored.
+    overwrite : bool
+        Forget the checkpoint of another fit.
     progress : callable(done, total), optional
         Rows read.
 
@@ -64,9 +72,14 @@ def fit_file(
             model.fit(*(np.asarray(file[...]) for file in files))
             return n_rows
         step = max(1, BATCH_VALUES * n_rows // sum(math.prod(file.shape) for file in files))
+        options, first = {}, 0
+        if checkpoint is not None:
+            paths = [identity(path) for path in (signals, measurements) if path is not None]
+            kept = Checkpoint(checkpoint, {"model": repr(model), "data": paths}, overwrite)
+            options, first = {"checkpoint": kept}, kept.n_rows
 
         def batches() -> Iterator[Any]:
-            for start in range(0, n_rows, step):
+            for start in range(first, n_rows, step):
                 stop = min(start + step, n_rows)
                 found = [
                     _batch(file, start, stop, False, path)
@@ -76,7 +89,7 @@ def fit_file(
                     progress(stop, n_rows)
                 yield tuple(found) if len(found) == 2 else found[0]
 
-        model.fit(batches())
+        model.fit(batches(), **options)
         return n_rows
 
 

@@ -1,9 +1,11 @@
 import numpy as np
 import pytest
 
-from invae.errors import InputError
+from invae.autoencoders import BayesRiskReconstructor, checkpoint
+from invae.errors import FileError, InputError
 from invae.interop import files
 from invae.interop.files import fit_file, reconstruct_file
+from invae.linalg.moments import PairMoments
 
 
 class Doubler:
@@ -82,3 +84,41 @@ def test_large_files_are_fitted_in_batches_unless_told_otherwise(tmp_path, y, mo
     assert (model.n_batches_, model.rows_) == (3, 10)
     fit_file(model, tmp_path / "y.npy", in_memory=True)
     assert (model.n_batches_, model.rows_) == (1, 10)
+
+
+def test_an_interrupted_fit_goes_on_from_its_sums(tmp_path, monkeypatch):
+    rng = np.random.default_rng(3)
+    np.save(tmp_path / "x.npy", rng.standard_normal((90, 12)))
+    operator = rng.standard_normal((7, 12))
+    monkeypatch.setattr(files, "IN_MEMORY_BYTES", 0)
+    monkeypatch.setattr(files, "BATCH_VALUES", 12 * 10)
+    monkeypatch.setattr(checkpoint, "SECONDS", 0.0)
+
+    def make():
+        return BayesRiskReconstructor(operator, noise=0.1)
+
+    whole = make()
+    files.fit_file(whole, tmp_path / "x.npy")
+    update, calls = PairMoments.update, []
+
+    def interrupted(self, x, y):
+        calls.append(len(x))
+        if len(calls) == 5:
+            raise KeyboardInterrupt
+        return update(self, x, y)
+
+    monkeypatch.setattr(PairMoments, "update", interrupted)
+    sums = tmp_path / "model.h5.part"
+    with pytest.raises(KeyboardInterrupt):
+        files.fit_file(make(), tmp_path / "x.npy", checkpoint=sums)
+    with pytest.raises(FileError, match="another unfinished fit"):
+        files.fit_file(BayesRiskReconstructor(operator, noise=0.2), tmp_path / "x.npy", checkpoint=sums)
+    calls[:] = [0] * 10
+    again = make()
+    assert files.fit_file(again, tmp_path / "x.npy", checkpoint=sums) == 90
+    assert len(calls) == 10 + 5 + 1  # five batches of nine were left, and the held-out pairs come last
+    np.testing.assert_array_equal(again.encoder_, whole.encoder_)
+    np.testing.assert_array_equal(again.validated_risk_curve_, whole.validated_risk_curve_)
+    sums.write_bytes(b"nonsense")
+    with pytest.raises(FileError, match="no sums"):
+        files.fit_file(make(), tmp_path / "x.npy", checkpoint=sums)
