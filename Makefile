@@ -39,6 +39,7 @@ bench: bench-reconstruction bench-compression
 
 bench-reconstruction: $(READY)
 	$(BIN)/python -m experiments reconstruction_targets --json bench-reconstruction.json
+	$(BIN)/python -m experiments reconstruction_rivals --json bench-rivals.json
 
 bench-compression: $(READY)
 	$(BIN)/python -m experiments sas_compression --json bench-compression.json
