@@ -39,7 +39,7 @@ FULL = {
     "n_test": 2000,
     "trained_ranks": [25, 125, 325, 775],
     "epochs": 2000,
-    "seconds": 14.0,
+    "seconds": 25.0,
 }
 SIZE = 28
 NOISE = GaussianNoise(relative=0.05)
@@ -101,7 +101,12 @@ def study(
         }
         if rank in config["trained_ranks"]:
             trained = TrainedLinearAutoencoder(
-                rank, epochs=config["epochs"], max_seconds=config["seconds"], learning_rate=3e-3, rng=rng
+                rank,
+                epochs=config["epochs"],
+                batch_size=256,
+                max_seconds=config["seconds"],
+                learning_rate=3e-3,
+                rng=rng,
             ).fit(train, y_train)
             row["trained"] = error(trained.predict(y_test), test)
             row["trained / closed"] = row["trained"] / row["closed form"]
@@ -119,6 +124,7 @@ def study(
             "x": np.array([row["rank"] for row in rows if key in row]),
             "y": np.array([row[key] for row in rows if key in row]),
             "label": key,
+            "style": "both",
         }
         for key in ("closed form", "trained")
     ]

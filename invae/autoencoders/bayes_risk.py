@@ -132,8 +132,8 @@ class BayesRiskReconstructor(UncertaintyMixin, TransformerMixin, BaseEstimator):
     Notes
     -----
     Where the prior is structured and n and m are too large to factorise (``door_ == "prior"``), the factors
-    hold the samples and the lowest modes, on which an integer ``rank`` is best. At full rank `predict` goes on
-    to the exact posterior mean by preconditioned conjugate gradients; ``std_`` then is an upper bound.
+    hold the samples and the lowest modes, on which an integer ``rank`` is best. At full rank `predict` goes
+    on to the exact posterior mean by preconditioned conjugate gradients; ``std_`` then is an upper bound.
 
     References
     ----------
