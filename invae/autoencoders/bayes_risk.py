@@ -201,7 +201,7 @@ class BayesRiskReconstructor(UncertaintyMixin, TransformerMixin, BaseEstimator):
             self.augment,
             self.validation,
             self.tolerance,
-            self.rank == "auto",
+            self.rank,
             np.random.default_rng(self.rng),
             checkpoint,
         )

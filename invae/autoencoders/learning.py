@@ -22,7 +22,15 @@ from invae.linalg.priors import GaussianPrior
 from invae.linalg.shrinkage import probabilistic_pca
 from invae.linalg.whitening import Whitening
 
-__all__ = ["Learnt", "Settings", "learn_pairs", "learn_prior", "learn_signals", "learn_stream"]
+__all__ = [
+    "MANY_PER_RANK",
+    "Learnt",
+    "Settings",
+    "learn_pairs",
+    "learn_prior",
+    "learn_signals",
+    "learn_stream",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +38,9 @@ ENOUGH_PAIRS = 5  # times the measurements
 LARGEST_PRIOR = 2**26  # entries of samples that a shrunk prior carries along although they outnumber n
 FEWEST = 8  # samples for kernel shrinkage
 MOST_HELD = 1000
+MANY_PER_RANK = (
+    20  # samples for each direction of a map, to leave one out without finding the directions anew
+)
 RESERVOIR = 256
 CHEAP = 1200  # side of a factorisation that may be done twice, to validate the rank under a shrunk prior
 
@@ -45,9 +56,19 @@ class Settings:
     augment: str | None
     validation: float
     tolerance: float
-    validate_rank: bool
+    rank: int | str
     rng: np.random.Generator
     checkpoint: Checkpoint | None = None
+
+    @property
+    def validate_rank(self) -> bool:
+        """Whether the rank is to be chosen on held-out samples."""
+        return self.rank == "auto"
+
+    def holds_out(self, n_samples: int) -> bool:
+        """Whether a part of the samples is held out first: to choose the rank, or to know the risk of a given
+        one, whose directions follow the samples themselves where these are few."""
+        return self.validate_rank or (self.rank != "full" and n_samples < MANY_PER_RANK * int(self.rank))
 
 
 @dataclass(frozen=True)
@@ -253,7 +274,7 @@ def _learn_shrunk(
 def _validated(
     X: np.ndarray, Y: np.ndarray, fit_to: Any, whitening: Whitening, settings: Settings
 ) -> tuple[int | None, np.ndarray | None]:
-    if not settings.validate_rank:
+    if not settings.holds_out(len(X)):
         return None, None
     train, held = split(len(X), settings.validation, settings.rng)
     if not len(held):

@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from invae.autoencoders.calibration import Calibration, anomaly_parts, calibrate, coverage
 from invae.autoencoders.doors import apply_rows
+from invae.autoencoders.learning import MANY_PER_RANK
 from invae.autoencoders.noise import estimate_noise
 from invae.autoencoders.validation import left_out_risk
 from invae.errors import InputError
@@ -152,7 +153,7 @@ class UncertaintyMixin:
         """Mean squared error on stored examples that the moments are rid of, else that of the held-out
         samples."""
         found = None
-        if self._examples is not None and self._share is not None and not self._exact:
+        if self._examples is not None and self._share is not None and self._leaves_out():
             X, Y = (part[: self._affordable()] for part in self._examples)
             k, N = order(self.augment, self.shape_x_), len(X)
             D = augment(X, self.shape_x_, self.augment).reshape(k, N, -1) - self.mean_x_
@@ -180,6 +181,13 @@ class UncertaintyMixin:
         if found is None and curve is not None and self.rank_ < len(curve):
             return float(curve[self.rank_])
         return found
+
+    def _leaves_out(self) -> bool:
+        """Whether a sample can be left out of the fitted map: not of an iterated one, and not where few
+        samples without shrinkage decide which directions a low rank keeps."""
+        cut = self.risk_curve_[self.rank_] > 1.01 * self.risk_curve_[-1]
+        few = self._share == 1.0 and self._n_samples < MANY_PER_RANK * self.rank_
+        return not (self._exact or (cut and few))
 
     def _affordable(self) -> int:
         """Examples whose images under the symmetry fit into some hundred megabytes."""

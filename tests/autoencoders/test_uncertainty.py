@@ -254,3 +254,20 @@ def test_a_lower_rank_is_the_first_part_of_the_map(problem, rng):
     for ours, theirs in zip(cut.predict(y, return_std=True), fresh.predict(y, return_std=True)):
         np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-10)
     assert cut.risk_ == pytest.approx(fresh.risk_, rel=1e-12)
+
+
+def test_few_samples_and_a_low_rank_are_validated_on_held_out_signals(rng):
+    F = invae.Radon(SHAPE, n_angles=6)
+    new = random_ellipses(2000, SHAPE, rng)
+    ratios = []
+    for seed in range(6):
+        X = random_ellipses(60, SHAPE, seed)
+        rec = BayesRiskReconstructor(F, noise=0.3, rank=12, shrinkage=None, validation=0.3, rng=seed).fit(X)
+        measured = np.mean(np.sum((rec.predict(noisy(F, new, 0.3, rng)) - new) ** 2, axis=(1, 2)))
+        ratios.append(rec.validated_risk_ / measured)
+    # 42 samples instead of 60 to learn from: somewhat worse than the map is.
+    assert 0.9 < np.mean(ratios) < 1.3
+    assert (
+        BayesRiskReconstructor(F, noise=0.3, rank="full", shrinkage=None).fit(X).at(rank=12).validated_risk_
+        is None
+    )
