@@ -38,10 +38,10 @@ FULL = {
     "noise": [0.005, 0.02, 0.1],
     "n_train": 10_000,
     "n_train_of": {"grains": 3000},
-    "n_validation": 6,
+    "n_validation": 4,
     "n_test": 60,
     "n_calibration": 400,
-    "tv_iterations": 400,
+    "tv_iterations": 300,
     "network_seconds": 40.0,
 }
 

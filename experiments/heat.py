@@ -43,7 +43,7 @@ FULL = {
     "n_train_plate": 5000,
     "n_test": 60,
     "n_calibration": 1000,
-    "tv_iterations": 1000,
+    "tv_iterations": 500,
     "network_seconds": 20.0,
     "curve": ["piecewise"],
     "curve_sizes": [30, 100, 1000],

@@ -51,11 +51,11 @@ FULL = {
     "n_angles": 30,
     "cases": [["ellipses", 180, 0.02], ["photographs", 180, 0.02], ["ellipses", 90, 0.02]],
     "n_train": 2000,
-    "n_validation": 5,
+    "n_validation": 4,
     "n_test": 20,
     "iterations": 300,
     "rank": 500,
-    "seconds": 45.0,
+    "seconds": 60.0,
     "slow_peers": True,
 }
 

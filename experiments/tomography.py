@@ -40,13 +40,13 @@ FULL = {
     "noise": [0.005, 0.02, 0.1],
     "n_train": 10_000,
     "n_train_of": {"grains": 3000},
-    "n_train_limited": 3000,
-    "n_validation": 5,
+    "n_train_limited": 2000,
+    "n_validation": 4,
     "n_test": 40,
-    "n_calibration": 400,
-    "tv_iterations": 400,
+    "n_calibration": 300,
+    "tv_iterations": 300,
     "curve": ["ellipses", "photographs"],
-    "curve_sizes": [100, 300, 1000],
+    "curve_sizes": [100, 1000],
 }
 
 
