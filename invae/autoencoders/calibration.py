@@ -29,7 +29,9 @@ from invae.errors import InputError
 from invae.linalg.reduced_rank import ReducedRank
 from invae.linalg.whitening import Whitening
 
-__all__ = ["Calibration", "anomaly_parts", "calibrate", "coverage"]
+__all__ = ["Calibration", "anomaly_parts", "calibrate", "coverage", "varies"]
+
+NEVER = 1e-6  # of the largest deviation
 
 GRID = np.concatenate([np.linspace(0.0, 0.99, 991), 1 - np.geomspace(0.0099, 1e-5, 200)])
 
@@ -42,7 +44,7 @@ class Calibration:
     ----------
     n_samples : int
     quantiles : ndarray of shape (g,)
-        Quantiles of |x - x_hat| / std over all pixels of all pairs, at the levels ``GRID``.
+        Quantiles of |x - x_hat| / std over all pixels that vary, of all pairs, at the levels ``GRID``.
     centre, spread : ndarray of shape (2,)
         Mean and standard deviation of the two log distances, on one half of the pairs.
     scores : ndarray of shape (k,)
@@ -95,8 +97,8 @@ def calibrate(
     N = len(errors)
     if N < 8:
         raise InputError(f"{N} pairs are too few to calibrate on; pass at least 8, better some hundred")
-    floor = 1e-6 * float(std.max()) or 1.0  # pixels that never vary have no deviation, and no error
-    scores = np.abs(errors) / np.maximum(std, floor)
+    alive = varies(std)
+    scores = np.abs(errors[alive]) / std[alive] if alive.any() else np.abs(errors)
     quantiles = np.quantile(scores, GRID, method="higher")
     order = rng.permutation(N)
     fit, rest = parts[order[: N // 2]], parts[order[N // 2 :]]
@@ -106,8 +108,16 @@ def calibrate(
 
 
 def coverage(errors: np.ndarray, half_width: np.ndarray) -> float:
-    """Share of pixels with |error| <= half width."""
-    return float(np.mean(np.abs(errors) <= half_width))
+    """Share of pixels with |error| <= half width, among those that vary."""
+    alive = varies(half_width)
+    inside = np.abs(errors) <= half_width
+    return float(np.mean(inside[alive] if alive.any() else inside))
+
+
+def varies(std: np.ndarray) -> np.ndarray:
+    """Where a deviation is not as good as zero. The others, such as pixels outside a round field of view, are
+    always right: counted in, they would pay for intervals that are too narrow elsewhere."""
+    return std > NEVER * float(std.max(initial=0.0))
 
 
 def anomaly_parts(

@@ -111,7 +111,8 @@ class UncertaintyMixin:
     def coverage(
         self, signals: np.ndarray, measurements: np.ndarray, levels: tuple[float, ...] = (0.68, 0.9, 0.95)
     ) -> list[dict[str, float]]:
-        """Share of entries inside the intervals, Gaussian and (after `calibrate`) calibrated, for each level.
+        """Share of entries inside the intervals, Gaussian and (after `calibrate`) calibrated, for each level;
+        entries without any deviation do not count.
 
         Returns
         -------

@@ -271,3 +271,21 @@ def test_few_samples_and_a_low_rank_are_validated_on_held_out_signals(rng):
         BayesRiskReconstructor(F, noise=0.3, rank="full", shrinkage=None).fit(X).at(rank=12).validated_risk_
         is None
     )
+
+
+def test_pixels_that_never_vary_do_not_pay_for_the_others(problem, rng):
+    F, prior, _ = problem
+    hole = np.zeros(SHAPE, bool)
+    hole[:, :3] = True
+
+    def draw(n):
+        return np.where(hole, 0.0, prior.sample(n, rng))
+
+    rec = BayesRiskReconstructor(F, noise=0.3, rank="full", shrinkage=None).fit(draw(400))
+    X, held = draw(1000), draw(1000)
+    Y = noisy(F, held, 0.3, rng)
+    rec.calibrate(X, noisy(F, X, 0.3, rng))
+    low, high = rec.predict_interval(Y, 0.9)
+    inside = ((held >= low) & (held <= high))[:, ~hole].mean()
+    assert inside == pytest.approx(0.9, abs=0.01)
+    assert rec.coverage(held, Y, levels=(0.9,))[0]["calibrated"] == pytest.approx(inside, abs=1e-6)
