@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from invae.autoencoders import BayesRiskReconstructor
+from invae.autoencoders.learning import ENOUGH_PAIRS
 from invae.classical import Cgls, FilteredBackprojection, Tikhonov, TotalVariation, TruncatedSvd
 from invae.data.grids import box_average
 from invae.data.phantoms import FAMILIES
@@ -233,8 +234,8 @@ def learning_curve(
         for column, options in CURVE_OPTIONS.items():
             if n == len(train) and column == "default":
                 method = largest
-            elif n > MOST_OF_CURVE and column != "default":
-                continue
+            elif column != "default" and (n > MOST_OF_CURVE or n >= ENOUGH_PAIRS * operator.shape[0]):
+                continue  # as many pairs as that speak for themselves: there is no shrinkage and no symmetry
             else:
                 method = BayesRiskReconstructor(operator, noise=noise, rank="full", **options)
                 method.fit(train.signals[:n], train.clean[:n])

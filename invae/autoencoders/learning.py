@@ -23,6 +23,7 @@ from invae.linalg.shrinkage import probabilistic_pca
 from invae.linalg.whitening import Whitening
 
 __all__ = [
+    "ENOUGH_PAIRS",
     "MANY_PER_RANK",
     "Learnt",
     "Settings",

@@ -63,8 +63,16 @@ def test_deblurring_and_heat_run_with_their_learned_rivals():
     assert {"Tikhonov and U-Net", "linear, rank 10, trained"} <= {
         row["method"] for row in results.tables[0].rows
     }
-    rod = {**heat.QUICK, **small, "size": 32, "time": 4.0, "families": ["piecewise"], "plate": 8}
-    rod |= {"curve": ["piecewise"], "curve_sizes": [20]}
+    rod = {
+        **heat.QUICK,
+        **small,
+        "n_train": 300,
+        "size": 32,
+        "time": 4.0,
+        "families": ["piecewise"],
+        "plate": 8,
+    }
+    rod |= {"curve": ["piecewise"], "curve_sizes": [20, 200]}
     results = heat.run({**rod, "n_train_plate": 40, "plate_ranks": [10]}, np.random.default_rng(0))
     assert len(results.tables) == 5 and results.tables[-1].name == "learning curve"
 
