@@ -16,6 +16,7 @@ from invae.codec.archive import Archive
 from invae.codec.bounds import Bound
 from invae.codec.directory import Directory, assemble
 from invae.codec.group import check_item, encode_group
+from invae.codec.l2_group import encode_l2_group
 from invae.codec.model import REFERENCE, CodecModel, default_model
 from invae.data.files import atomic_path
 from invae.data.records import Curve, Frame, unique_names
@@ -49,8 +50,7 @@ def compress(
     bound : str or Bound, default="lossless"
         ``abs:X``, ``rel:X``, ``log:X``, ``Ksigma`` or ``lossless``; of records it holds for ``intensity`` or
         ``data``; q, dq, masks, further columns and all texts are exact. See `Bound`. ``l2:X`` bounds the
-        relative L2 error of each record instead of every value, see `invae.codec.l2_archive`; such bytes are
-        read by `decompress` only.
+        relative L2 error of each record as a whole instead of every value, see `invae.codec.l2_group`.
     sigma_bound : str or Bound, default="lossless"
         Bound on the standard deviations of records, and on ``sigma``. With a ``Ksigma`` bound the values
         follow the
@@ -85,14 +85,10 @@ def compress(
     >>> len(blob) < 250, bool(np.abs(decompress(blob) - curve).max() <= 1e-3)
     (True, True)
     """
-    if isinstance(bound, str) and bound.strip().lower().startswith("l2:"):
-        if sigma is not None or mask is not None or sigma_bound != "lossless":
-            raise BoundError(
-                "an l2 bound is on a record as a whole: sigma, mask and sigma_bound do not apply"
-            )
-        return _l2().compress_l2(data, _l2().parse_l2(bound))
     bound, sigma_bound = Bound.parse(bound), Bound.parse(sigma_bound)
-    if sigma_bound.kind == "sigma":
+    if bound.kind == "l2" and not (sigma is None and mask is None and sigma_bound.kind == "lossless"):
+        raise BoundError("an l2 bound is on a record as a whole: sigma, mask and sigma_bound do not apply")
+    if sigma_bound.kind in ("sigma", "l2"):
         raise BoundError(
             "sigma_bound is a bound on the deviations themselves: use rel:X, log:X, abs:X or lossless"
         )
@@ -107,6 +103,8 @@ def compress(
         raise InputError(f"model is {coder!r}; give a CodecModel (see train_codec), 'default' or None")
 
     def code(span: slice) -> tuple[bytes, float]:
+        if bound.kind == "l2":
+            return encode_l2_group(items[span], bound)
         return encode_group(
             items[span],
             bound,
@@ -125,7 +123,7 @@ def compress(
         (s.stop - s.start, len(block), zlib.crc32(block), ratio) for s, (block, ratio) in zip(spans, coded)
     ]
     models = []
-    if coder is not None and not (bound.kind == sigma_bound.kind == "lossless"):
+    if coder is not None and bound.kind != "l2" and not (bound.kind == sigma_bound.kind == "lossless"):
         models = [coder.to_bytes() if embed else coder.digest[:REFERENCE]]
     directory = Directory(container, bound, sigma_bound, names, groups, models)
     return assemble(directory, [block for block, _ in coded])
@@ -149,9 +147,6 @@ def decompress(source: bytes | str | os.PathLike[str], model: CodecModel | None 
     ModelError
         The archive refers to a model that is not at hand.
     """
-    start = source[:5] if isinstance(source, bytes) else _first_bytes(source)
-    if _l2().is_l2(start):
-        return _l2().decompress_l2(source if isinstance(source, bytes) else Path(source).read_bytes())
     with Archive(source, model) as archive:
         items = list(archive)
         container = archive.directory.container
@@ -160,21 +155,6 @@ def decompress(source: bytes | str | os.PathLike[str], model: CodecModel | None 
         if container in ("array", "record"):
             return items[0]
         return dict(zip(archive.names(), items)) if container == "named arrays" else items
-
-
-def _l2() -> Any:
-    """The L2 mode, which itself stores what is exact through this module."""
-    from invae.codec import l2_archive
-
-    return l2_archive
-
-
-def _first_bytes(path: str | os.PathLike[str]) -> bytes:
-    """Start of a file; nothing where there is none (opening it as an archive says so)."""
-    if not Path(path).is_file():
-        return b""
-    with open(path, "rb") as file:
-        return file.read(5)
 
 
 def write_archive(

@@ -14,6 +14,7 @@ from typing import Any, BinaryIO
 
 from invae.codec.directory import VERSION, locate
 from invae.codec.group import decode_group
+from invae.codec.l2_group import L2_GROUP, decode_l2_group
 from invae.codec.model import CodecModel, find_model
 from invae.errors import FileError, FormatError, InputError
 
@@ -161,7 +162,10 @@ class Archive:
         try:
             if self._model is None and self.directory.models:
                 self._model = find_model(self.directory.models[0], self._given)
-            records = decode_group(data, self._offsets[k], n_records, self._model)
+            if data[:1] == bytes([L2_GROUP]):
+                records = decode_l2_group(data, self._offsets[k], n_records)
+            else:
+                records = decode_group(data, self._offsets[k], n_records, self._model)
         except FormatError as error:
             raise FormatError(f"{self._path}: {error}") from error
         except (MemoryError, OverflowError) as error:

@@ -7,6 +7,8 @@ abs:X      |x' - x| <= X, in the units of the data
 rel:X      |x' - x| <= X |x|
 log:X      |log10 x' - log10 x| <= X for x > 0; values <= 0 are exact
 Ksigma     |x' - x| <= K s, s the point's own standard deviation (or sqrt(max(x, 1)) for counts)
+l2:X       ||v' - v|| <= X ||v - mean(v)|| over an array or record as a whole; v = log10 x of floats that
+           are positive everywhere, else v = x
 lossless   x' = x, bit for bit
 ========== =================================================================================
 
@@ -28,8 +30,8 @@ from invae.errors import BoundError
 
 __all__ = ["KINDS", "Bound", "poisson_sigma", "same_bits"]
 
-KINDS = ("lossless", "abs", "rel", "log", "sigma")
-_SYNTAX = "lossless, abs:X, rel:X, log:X or Ksigma (for example 0.25sigma), with X, K > 0"
+KINDS = ("lossless", "abs", "rel", "log", "sigma", "l2")
+_SYNTAX = "lossless, abs:X, rel:X, log:X, l2:X or Ksigma (for example 0.25sigma), with X, K > 0"
 
 
 @dataclass(frozen=True)
@@ -38,9 +40,9 @@ class Bound:
 
     Parameters
     ----------
-    kind : {"lossless", "abs", "rel", "log", "sigma"}
+    kind : {"lossless", "abs", "rel", "log", "sigma", "l2"}
     value : float
-        X or K of the table above; 0 for ``lossless``. Values below 1 for ``rel``.
+        X or K of the table above; 0 for ``lossless``. Values below 1 for ``rel`` and ``l2``.
 
     Examples
     --------
@@ -58,8 +60,8 @@ class Bound:
             raise BoundError(f"bound kind {self.kind!r} is unknown; expected {_SYNTAX}")
         if self.kind != "lossless" and not (np.isfinite(self.value) and self.value > 0):
             raise BoundError(f"bound {self.kind} needs a positive finite number, got {self.value}")
-        if self.kind == "rel" and self.value >= 1:
-            raise BoundError(f"rel:{self.value} would allow any value; use a number below 1")
+        if self.kind in ("rel", "l2") and self.value >= 1:
+            raise BoundError(f"{self.kind}:{self.value} would allow any value; use a number below 1")
 
     @classmethod
     def parse(cls, text: str | Bound) -> Bound:
@@ -77,7 +79,7 @@ class Bound:
         word = text.strip().lower()
         if word == "lossless":
             return cls("lossless")
-        match = re.fullmatch(r"(abs|rel|log):(.+)|(.+?)\s*sigma", word)
+        match = re.fullmatch(r"(abs|rel|log|l2):(.+)|(.+?)\s*sigma", word)
         if match is None:
             raise BoundError(f"bound {text!r} is not understood; expected {_SYNTAX}")
         kind, number = (match[1], match[2]) if match[1] else ("sigma", match[3])
@@ -100,6 +102,8 @@ class Bound:
     def ratio(self, original: Any, decoded: Any, sigma: Any = None, mask: Any = None) -> np.ndarray:
         """Error of each value in units of what is allowed: 0 if bit-identical, inf if it had to be.
 
+        Under ``l2`` the error of the whole, the same for every value.
+
         Parameters
         ----------
         original, decoded : array_like of one shape and dtype
@@ -117,6 +121,8 @@ class Bound:
         free = ~same & np.isfinite(xf) & np.isfinite(yf)
         if x.dtype.kind == "b":
             return out
+        if self.kind == "l2":
+            return np.where(same | free, self._whole_ratio(x, xf, yf), np.inf)
         if mask is not None:
             free &= np.asarray(mask) == 0
         with np.errstate(all="ignore"):
@@ -138,6 +144,16 @@ class Bound:
                 error / np.where(allowed > 0, allowed, 1) + np.where(allowed > 0, 0, np.inf), float
             )[free]
         return out
+
+    def _whole_ratio(self, x: np.ndarray, before: np.ndarray, after: np.ndarray) -> float:
+        """||v' - v|| / (X ||v - mean(v)||)."""
+        finite = np.isfinite(before)
+        v, w = before[finite], after[finite]
+        with np.errstate(all="ignore"):
+            if x.dtype.kind == "f" and (x > 0).all():
+                v, w = np.log10(v), np.log10(w)
+            error, size = np.linalg.norm(w - v), np.linalg.norm(v - v.mean())
+        return float(error / (self.value * size)) if size > 0 and np.isfinite(error) else np.inf
 
     def check(self, original: Any, decoded: Any, sigma: Any = None, mask: Any = None) -> np.ndarray:
         """True for every value whose promise is kept; parameters as for `ratio`."""

@@ -6,8 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from invae.codec.api import compress, decompress, write_archive
-from invae.codec.l2_archive import compress_l2, decompress_l2, is_l2
+from invae.codec import Archive, Bound, compress, decompress, write_archive
 from invae.data.records import Curve, Frame, identical
 from invae.errors import BoundError, FileError, FormatError, InputError
 
@@ -28,9 +27,9 @@ def curve(rng, n):
 @pytest.mark.parametrize("n", [5, 100, 512, 513, 2000])
 def test_curves_of_any_length_meet_the_bound(rng, dtype, n):
     original = curve(rng, n).astype(dtype)
-    blob = compress_l2(original, 0.02)
-    decoded = decompress_l2(blob)
-    assert is_l2(blob) and decoded.dtype == dtype and decoded.shape == original.shape
+    blob = compress(original, "l2:0.02")
+    decoded = decompress(blob)
+    assert decoded.dtype == dtype and decoded.shape == original.shape
     assert relative_error(decoded, original) <= 0.02
     assert len(blob) < 90 + 0.2 * n
 
@@ -39,13 +38,13 @@ def test_curves_of_any_length_meet_the_bound(rng, dtype, n):
 def test_frames_and_stacks_meet_the_bound(rng, shape):
     rows, columns = np.ogrid[: shape[-2], : shape[-1]]
     original = 50 * np.exp(-((rows - 7.3) ** 2 + (columns - 9.1) ** 2) / 80) * np.ones(shape) - 0.5
-    decoded = decompress_l2(compress_l2(original, 0.02))
+    decoded = decompress(compress(original, "l2:0.02"))
     assert decoded.shape == shape and relative_error(decoded, original) <= 0.02
 
 
 def test_counts_come_back_as_integers_within_the_bound(rng):
     original = rng.poisson(2000, (32, 32)).astype(np.int32)
-    decoded = decompress_l2(compress_l2(original, 0.5))
+    decoded = decompress(compress(original, "l2:0.5"))
     assert decoded.dtype == np.int32 and relative_error(decoded, original) <= 0.5
 
 
@@ -57,7 +56,7 @@ def test_records_keep_everything_but_the_values(rng):
     ]
     frame = Frame(data=rng.normal(0, 1, (20, 20)), mask=np.eye(20, dtype=np.uint8), name="map")
     for data in (records, [*records, frame], frame):
-        decoded = decompress_l2(compress_l2(data, 0.05))
+        decoded = decompress(compress(data, "l2:0.05"))
         pairs = zip(data, decoded) if isinstance(data, list) else [(data, decoded)]
         for before, after in pairs:
             assert identical(before.replace(values=after.values), after)
@@ -66,14 +65,14 @@ def test_records_keep_everything_but_the_values(rng):
 
 def test_mappings_and_lists_keep_names_and_order(rng):
     data = {"b": curve(rng, 60), "a": np.array([1.0, np.nan, 3.0, 4.0, 5.0]), "c": np.zeros((0, 3))}
-    decoded = decompress_l2(compress_l2(data, 0.1))
+    decoded = decompress(compress(data, "l2:0.1"))
     assert list(decoded) == ["b", "a", "c"] and decoded["c"].shape == (0, 3)
     assert np.array_equal(decoded["a"], data["a"], equal_nan=True)
 
 
 def test_curves_together_take_fewer_bytes_than_apart(rng):
     curves = [curve(rng, 128) for _ in range(30)]
-    assert len(compress_l2(curves, 0.02)) < 0.6 * sum(len(compress_l2(c, 0.02)) for c in curves)
+    assert len(compress(curves, "l2:0.02")) < 0.6 * sum(len(compress(c, "l2:0.02")) for c in curves)
 
 
 @settings(max_examples=60, deadline=None)
@@ -85,7 +84,7 @@ def test_curves_together_take_fewer_bytes_than_apart(rng):
     st.sampled_from([1e-5, 0.03, 0.5]),
 )
 def test_any_array_meets_the_bound_or_is_exact(array, tolerance):
-    decoded = decompress_l2(compress_l2(array, tolerance))
+    decoded = decompress(compress(array, f"l2:{tolerance}"))
     assert decoded.dtype == array.dtype and decoded.shape == array.shape
     if array.tobytes() != decoded.tobytes():
         assert relative_error(decoded, array) <= tolerance
@@ -95,7 +94,7 @@ def test_any_array_meets_the_bound_or_is_exact(array, tolerance):
 @pytest.mark.parametrize("value", [5.0, 0.1, -3.0])
 def test_constants_are_exact(shape, value):
     array = np.full(shape, value)
-    assert identical_bytes(array, decompress_l2(compress_l2(array, 1e-5)))
+    assert identical_bytes(array, decompress(compress(array, "l2:1e-5")))
 
 
 def identical_bytes(a, b):
@@ -105,10 +104,10 @@ def identical_bytes(a, b):
 def test_an_l2_bound_goes_through_compress_and_files(rng, tmp_path):
     curves = [curve(rng, 90) for _ in range(4)]
     blob = compress(curves, bound="l2:0.05")
-    assert blob == compress_l2(curves, 0.05)
+    assert blob == compress(curves, Bound("l2", 0.05), jobs=2)
     decoded = decompress(write_archive(tmp_path / "a.inva", curves, "l2:0.05"))
     assert all(relative_error(b, a) <= 0.05 for a, b in zip(curves, decoded))
-    with pytest.raises(BoundError, match="l2:X"):
+    with pytest.raises(BoundError, match="not a number"):
         compress(curves, bound="l2:small")
     with pytest.raises(BoundError, match="do not apply"):
         compress(curves[0], bound="l2:0.1", mask=np.zeros(90))
@@ -116,19 +115,56 @@ def test_an_l2_bound_goes_through_compress_and_files(rng, tmp_path):
         decompress(tmp_path / "none.inva")
 
 
+def test_archives_in_the_l2_mode_are_read_record_by_record_and_verified(rng, tmp_path):
+    q = np.geomspace(1e-3, 1, 200)
+    curves = [Curve(q=q, intensity=curve(rng, 200), name=f"run {i}") for i in range(5)]
+    path = write_archive(tmp_path / "a.inva", curves, "l2:0.02")
+    with Archive(path) as archive:
+        assert archive.names() == [f"run {i}" for i in range(5)]
+        info = archive.verify()
+        assert info["bound"] == "l2:0.02" and 0.5 < info["max_error_in_bounds"] <= 1 and info["models"] == []
+        one = archive["run 3"]
+    assert identical(curves[3].replace(values=one.values), one)
+    assert 0 < relative_error(one.values, curves[3].values) <= 0.02
+    ratio = Bound.parse("l2:0.02").ratio(curves[3].values, one.values)
+    np.testing.assert_allclose(ratio, relative_error(one.values, curves[3].values) / 0.02)
+
+
+def test_the_check_of_an_l2_bound_sees_what_is_beyond_it(rng):
+    bound, before = Bound.parse("l2:0.1"), rng.normal(0, 1, 50)
+    assert bound.check(before, before + 0.05).all()
+    assert not bound.check(before, before + 0.2).any()
+    assert bound.check(before, before).all()
+    broken = before.copy()
+    broken[7] = np.nan
+    assert not bound.check(before, broken).all()
+    assert not bound.check(np.ones(5), np.full(5, 1.001)).any()
+
+
+def test_large_stacks_are_coded_block_by_block(rng, monkeypatch):
+    monkeypatch.setattr("invae.codec.api.BLOCK_VALUES", 1000)
+    stack = rng.normal(0, 1, (7, 32, 32)).cumsum(axis=1).astype(np.float32)
+    blob = compress(stack, "l2:0.3")
+    with Archive(blob) as archive:
+        assert archive.info["groups"] > 1
+    back = decompress(blob)
+    assert back.shape == stack.shape and back.dtype == np.float32
+    assert relative_error(back, stack) <= 0.3
+
+
 def test_damage_is_an_error(rng):
-    blob = compress_l2([curve(rng, 90), rng.normal(0, 1, (20, 20))], 0.05)
+    blob = compress([curve(rng, 90), rng.normal(0, 1, (20, 20))], "l2:0.05")
     for _ in range(80):
         broken = bytearray(blob)
         broken[rng.integers(len(blob))] ^= 1 << int(rng.integers(8))
         with pytest.raises(FormatError):
-            decompress_l2(bytes(broken))
+            decompress(bytes(broken))
         with pytest.raises(FormatError):
-            decompress_l2(blob[: rng.integers(len(blob))])
+            decompress(blob[: rng.integers(len(blob))])
 
 
 def test_wrong_arguments_are_named():
-    with pytest.raises(BoundError, match="between 0 and 1"):
-        compress_l2(np.ones(9), 1.5)
-    with pytest.raises(InputError, match="real numbers"):
-        compress_l2(np.ones(9, complex), 0.1)
+    with pytest.raises(BoundError, match="below 1"):
+        compress(np.ones(9), "l2:1.5")
+    with pytest.raises(InputError, match="complex"):
+        compress(np.ones(9, complex), "l2:0.1")
