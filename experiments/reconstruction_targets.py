@@ -26,6 +26,7 @@ from invae.operators import Blur, GaussianNoise, Radon
 __all__ = ["FULL", "QUICK", "TITLE", "run"]
 
 TITLE = "Targets of the reconstructor"
+# "refined": family -> relative noise, wanted ratio, layers and gates of the refiner.
 QUICK = {
     "size": 32,
     "n_angles": 16,
@@ -35,8 +36,7 @@ QUICK = {
     "n_test": 8,
     "n_calibration": 200,
     "tv_iterations": 150,
-    "refined": {"ellipses": [[0.02, 0.9]]},
-    "refiner": {"n_stages": 2, "n_clusters": 256},
+    "refined": {"ellipses": [[0.02, 0.9, 2, 256]]},
     "families": ["ellipses", "gaussian", "piecewise"],
     "n_few": 100,
     "n_many": 2000,
@@ -53,8 +53,10 @@ FULL = {
     "n_test": 60,
     "n_calibration": 2000,
     "tv_iterations": 500,
-    "refined": {"ellipses": [[0.02, 0.9], [0.1, 0.75], [0.005, 1.0]], "photographs": [[0.02, 0.8]]},
-    "refiner": {"n_stages": 4, "n_clusters": 4096, "n_folds": 2},
+    "refined": {
+        "ellipses": [[0.02, 0.9, 3, 2048], [0.1, 0.75, 4, 4096], [0.005, 1.0, 3, 2048]],
+        "photographs": [[0.02, 0.8, 2, 2048]],
+    },
     "families": ["ellipses", "photographs", "gaussian", "grains", "piecewise"],
     "n_few": 100,
     "n_many": 40_000,
@@ -62,6 +64,7 @@ FULL = {
     "n_large": 1000,
     "resume": True,
 }
+NEGLIGIBLE = 1e-3  # share of its risk that the map below the layers may lose to a lower rank
 LEVEL = 0.02  # relative noise, where a row does not say otherwise
 SLOW = {"grains": 2000}  # families that are slow to draw are held to fewer training images
 
@@ -104,9 +107,9 @@ def family_stage(family: str, config: dict[str, Any]) -> Any:
         linear, train = fit_linear(F, first(sets["train"], n_linear)), sets["train"]
         log.info("%s: linear map of rank %d", family, linear.rank_)
         rows: Rows = []
-        for level, wanted in levels:
-            layers = Pairs(train.signals[n_linear:], train.clean[n_linear:])
-            rows += refined_rows(F, linear, layers, sets, family, level, wanted, config, rng)
+        layers = Pairs(train.signals[n_linear:], train.clean[n_linear:])
+        for case in levels:
+            rows += refined_rows(F, linear, layers, sets, family, case, config, rng)
         if family == "gaussian":
             rows += linear_rows(F, linear, sets, config, rng)
         return rows + calibration_rows(linear, sets["calibration"], family, rng)
@@ -148,8 +151,7 @@ def refined_rows(
     layers: Pairs,
     sets: dict[str, Pairs],
     family: str,
-    level: float,
-    wanted: float,
+    case: list[Any],
     config: dict[str, Any],
     rng: np.random.Generator,
 ) -> Rows:
@@ -157,16 +159,20 @@ def refined_rows(
 
     The layers learn from images that the linear map has not seen.
     """
+    level, wanted, n_stages, n_gates = case
     noise, test = GaussianNoise(relative=level), sets["test"]
     y = noise.sample(test.clean, rng).astype(np.float32)
     tv = tuned_tv(F, sets["validation"], noise, config, rng)
     below = linear.at(noise=noise, rank="full")
-    refiner = PatchAffineRefiner(below, bounds=(0, None), prefit=True, max_images=len(layers))
-    refiner.set_params(**config["refiner"]).fit(layers.signals, layers.clean)
+    curve = below.risk_curve_
+    below = below.at(rank=max(1, int(np.argmax(curve <= (1 + NEGLIGIBLE) * curve[below.rank_]))))
+    options = {"n_stages": n_stages, "n_clusters": n_gates, "n_folds": 2, "bounds": (0, None)}
+    refiner = PatchAffineRefiner(below, prefit=True, max_images=len(layers), **options)
+    refiner.fit(layers.signals, layers.clean)
     errors = {"TV": error(tv, test, y), "linear": error(below, test, y), "refined": error(refiner, test, y)}
     name = f"{LABELS[family]}, {100 * level:g} %"
     detail = ", ".join(f"{label} {value:.4f}" for label, value in errors.items())
-    detail += f"; sharpness {refiner.sharpness_:g}, {int(np.mean(tv.n_iter_))} iterations of TV"
+    detail += f"; {n_stages} layers on rank {below.rank_}, sharpness {refiner.sharpness_:g}, {int(np.mean(tv.n_iter_))} iterations of TV"
     rows = [at_most(f"refined error / TV, {name}", errors["refined"] / errors["TV"], wanted, detail)]
     methods = {"TV": tv, "refined": refiner}
     many = noise.sample(first(sets["calibration"], 500).clean, rng).astype(np.float32)
