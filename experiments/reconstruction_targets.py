@@ -172,7 +172,8 @@ def refined_rows(
     errors = {"TV": error(tv, test, y), "linear": error(below, test, y), "refined": error(refiner, test, y)}
     name = f"{LABELS[family]}, {100 * level:g} %"
     detail = ", ".join(f"{label} {value:.4f}" for label, value in errors.items())
-    detail += f"; {n_stages} layers on rank {below.rank_}, sharpness {refiner.sharpness_:g}, {int(np.mean(tv.n_iter_))} iterations of TV"
+    detail += f"; {n_stages} layers on rank {below.rank_}, sharpness {refiner.sharpness_:g}"
+    detail += f", {int(np.mean(tv.n_iter_))} iterations of TV"
     rows = [at_most(f"refined error / TV, {name}", errors["refined"] / errors["TV"], wanted, detail)]
     methods = {"TV": tv, "refined": refiner}
     many = noise.sample(first(sets["calibration"], 500).clean, rng).astype(np.float32)
