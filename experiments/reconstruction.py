@@ -103,16 +103,22 @@ def run_family(
         operator, noise=GaussianNoise(relative=config["reference_noise"]), rank="full"
     )
     family_of_maps.fit(sets["train"].signals, sets["train"].clean)
+    errors: dict[str, list[float]] = {}
     for level in levels:
         noise = GaussianNoise(relative=level)
         name = f"{LABELS[family]}, {label}{100 * level:g} % noise"
         found, full = compare_on(sets, operator, family_of_maps, noise, config, rng, name, nonnegative)
         results.tables.append(found.table)
+        for row in found.rows:
+            errors.setdefault(row["method"], []).append(row["error"])
         draw = image_figure if len(operator.dims) == 2 else line_figure
         results.figures.append(draw(name, sets["test"], found.estimates, found.errors))
         y_test = noise.sample(sets["calibration"].clean, rng)
         results.figures.append(risk_figure(name, full, sets["calibration"], y_test))
         add_row(results, TRUST, TRUST_CAPTION, trust_row(name, full, sets["calibration"], noise, rng))
+    if len(levels) > 1:
+        title = f"{LABELS[family]}, {label}".strip(", ")
+        results.figures.append(noise_figure(title, levels, errors))
     if family in config.get("curve", {}) and not label:
         for row in learning_curve(operator, sets, family_of_maps, config, rng):
             add_row(results, CURVE, CURVE_CAPTION, {"family": LABELS[family], **row})
@@ -165,7 +171,7 @@ def compare_on(
         methods |= networks(methods["Tikhonov"], train, y_train, rank, seconds, nonnegative, rng)
         caption += f" Each network was trained for {seconds:g} s."
     methods |= {f"Bayes-risk, rank {rank}": full.at(rank=rank) for rank in config["ranks"]}
-    methods[f"Bayes-risk, full rank {full.rank_}"] = full
+    methods["Bayes-risk, full rank"] = full
     return compare(methods, test.signals, y_test, rival=strongest, name=name, caption=caption), full
 
 
@@ -268,6 +274,17 @@ def rivals(operator: Any, noise: GaussianNoise, tv_iterations: int, nonnegative:
         operator, parameter="validation", nonnegative=nonnegative, max_iter=tv_iterations
     )
     return methods
+
+
+def noise_figure(name: str, levels: list[float], errors: dict[str, list[float]]) -> Figure:
+    """Mean error of every method that ran at all noise levels."""
+    series = [
+        {"x": 100 * np.array(levels), "y": np.array(values), "label": method, "style": "both"}
+        for method, values in errors.items()
+        if len(values) == len(levels)
+    ]
+    axes = {"xlabel": "noise [%]", "ylabel": "relative error", "xscale": "log", "yscale": "log"}
+    return Figure("lines", f"{name}: mean relative error by noise.", {"series": series, **axes})
 
 
 def image_figure(
