@@ -42,7 +42,7 @@ bench-reconstruction: $(READY)
 	$(BIN)/python -m experiments reconstruction_rivals --json bench-rivals.json
 
 bench-compression: $(READY)
-	$(BIN)/python -m experiments sas_compression --json bench-compression.json
+	$(BIN)/python -m experiments compression_targets --json bench-compression.json
 
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info; v >= (3, 11) or sys.exit(f"invae needs Python 3.11 or later, this is {v.major}.{v.minor}: call make PYTHON=python3.11")'

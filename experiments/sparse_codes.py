@@ -144,7 +144,7 @@ def log_frames(n: int, size: int, seed: int) -> np.ndarray:
 
 
 def rival_rows(scaled: np.ndarray, X: float, like: np.ndarray) -> list[dict[str, Any]]:
-    """SZ3, SPERR, ZFP and a grid with JPEG XL or the best lossless coder, tuned to an rms ratio of X."""
+    """SZ3, SPERR, ZFP, JPEG 2000, grids with JPEG XL or the best lossless coder; tuned to an rms of X."""
     array = scaled.astype(np.float32)
     found = codecs()
     rows = []
@@ -159,6 +159,7 @@ def rival_rows(scaled: np.ndarray, X: float, like: np.ndarray) -> list[dict[str,
 
         rows.append(_tuned(name, coded, array, X, like))
     rows.append(_tuned("grid + JPEG XL", lambda bound: _jpeg_xl_grid(array, bound), array, X, like))
+    rows.append(_tuned("JPEG 2000", lambda bound: _jpeg_2000(array, bound), array, X, like))
     rows.append(_tuned("invae, bounded mode", lambda bound: _bounded(array, bound), array, X, like))
     return rows
 
@@ -211,6 +212,18 @@ def _jpeg_xl_grid(array: np.ndarray, bound: float) -> tuple[int, np.ndarray]:
     image = (integers - low).astype(np.uint16).reshape(-1, array.shape[-1])
     blob = imagecodecs.jpegxl_encode(image, lossless=True, effort=7, numthreads=1)
     return len(blob) + 12, (integers * (2 * bound)).astype(np.float32)
+
+
+def _jpeg_2000(array: np.ndarray, bound: float) -> tuple[int, np.ndarray]:
+    """All samples side by side as one 16-bit image, irreversible wavelets; ``bound`` sets the peak PSNR."""
+    import imagecodecs
+
+    low, span = float(array.min()), float(np.ptp(array))
+    image = np.rint((array.reshape(-1, array.shape[-1]) - low) * (65535 / span)).astype(np.uint16)
+    decibels = max(1.0, 20 * np.log10(span / bound))
+    blob = imagecodecs.jpeg2k_encode(image, level=decibels, reversible=False, codecformat="j2k")
+    decoded = imagecodecs.jpeg2k_decode(blob).reshape(array.shape)
+    return len(blob) + 16, (decoded * (span / 65535) + low).astype(np.float32)
 
 
 def _row(name: str, X: float, size: int, like: np.ndarray, ratio: np.ndarray) -> dict[str, Any]:

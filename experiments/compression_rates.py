@@ -1,0 +1,126 @@
+"""Rates of one set under one bound: our bytes and those of every tuned rival, stacked and one by one."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+import invae
+from experiments.compression_sets import TestSet
+from invae.codec.model import default_model
+from invae.evaluation.tuning import Tuned, tuned_rivals
+
+__all__ = ["BOUNDED", "TRIVIAL", "alone_rows", "best_bits", "set_rows", "violations"]
+
+BOUNDED = ("SZ3", "SPERR", "ZFP")  # whom the targets name
+TRIVIAL = "grid + best lossless"
+PAIRS = 1e4  # samples over which a model's bytes are shared out
+TIMED_BYTES = 4  # of a value, in MB/s
+
+Rows = list[dict[str, Any]]
+
+
+def violations(
+    original: np.ndarray, decoded: np.ndarray, bound: str, sigma: Any = None, mask: Any = None
+) -> int:
+    """Number of values that break the bound, or that should be exact and are not."""
+    if original.dtype != decoded.dtype or original.shape != decoded.shape:
+        return original.size
+    return int((invae.Bound.parse(bound).ratio(original, decoded, sigma, mask) > 1).sum())
+
+
+def our_row(data: np.ndarray, bound: str, n_samples: int, curves: bool) -> dict[str, Any]:
+    """One archive of the whole array; every value decoded and checked."""
+    start = time.perf_counter()
+    blob = invae.compress(data, bound=bound)
+    encoded = time.perf_counter()
+    decoded = invae.decompress(blob)
+    seconds = encoded - start, time.perf_counter() - encoded
+    error = invae.Bound.parse(bound).max_ratio(data, decoded)
+    row = row_of("invae", "", len(blob), data.size, error, seconds)
+    model_bytes = len(default_model().to_bytes()) if curves and bound != "lossless" else 0
+    row["with model"] = 8 * (len(blob) + model_bytes) / data.size
+    row["model over 10^4"] = 8 * (len(blob) + model_bytes * n_samples / PAIRS) / data.size
+    row["broken"] = violations(data, decoded, bound)
+    return row
+
+
+def row_of(
+    codec: str, variant: str, n_bytes: int, n_values: int, error: float, seconds: tuple[float, float]
+) -> dict[str, Any]:
+    size = n_values * TIMED_BYTES / 1e6
+    return {
+        "codec": codec,
+        "variant": variant,
+        "bytes": n_bytes,
+        "bits / value": 8 * n_bytes / n_values,
+        "max error / bound": float(error),
+        "encode MB/s": size / max(seconds[0], 1e-9),
+        "decode MB/s": size / max(seconds[1], 1e-9),
+    }
+
+
+def rival_row(found: Tuned, n_values: int) -> dict[str, Any]:
+    seconds = found.encode_seconds, found.decode_seconds
+    variant = f"{found.layout}, {found.setting}"
+    return row_of(found.codec, variant, found.n_bytes, n_values, found.max_error, seconds)
+
+
+def set_rows(found: TestSet, efforts: Sequence[int]) -> Rows:
+    """All bounds of a set, the samples stacked in one array."""
+    rows: Rows = []
+    invae.decompress(invae.compress(found.data[:2], bound=found.bounds[0]))  # not timed: compilation
+    for bound in found.bounds:
+        labels = {"set": found.name, "bound": bound, "samples": len(found.data)}
+        floor = {"floor": found.floors[bound]} if bound in found.floors else {}
+        rows.append(labels | our_row(found.data, bound, len(found.data), found.curves) | floor)
+        for tuned in tuned_rivals(found.data, bound, efforts=tuple(efforts)):
+            rows.append(labels | rival_row(tuned, found.data.size))
+    return rows
+
+
+def alone_rows(found: TestSet, sizes: Sequence[int], bounds: Sequence[str]) -> Rows:
+    """Small sets: ``n`` samples in one array; for n = 1 the mean over many single samples."""
+    rows: Rows = []
+    for n in sizes:
+        pieces = [found.data[:n]] if n > 1 else list(found.data[: max(sizes)])
+        n_values = sum(piece.size for piece in pieces)
+        for bound in bounds:
+            labels = {"set": found.name, "bound": bound, "samples": n}
+            ours = [our_row(piece, bound, n, found.curves) for piece in pieces]
+            rows.append(labels | summed(ours, n_values))
+            rivals: dict[str, Rows] = {}
+            for piece in pieces:
+                for tuned in tuned_rivals(piece, bound, efforts=(7,)):
+                    rivals.setdefault(tuned.codec, []).append(rival_row(tuned, piece.size))
+            for each in rivals.values():
+                if len(each) == len(pieces):
+                    rows.append(labels | summed(each, n_values))
+    return rows
+
+
+def summed(rows: Rows, n_values: int) -> dict[str, Any]:
+    """One row for several pieces that are coded each on its own."""
+    size = sum(row["bytes"] for row in rows)
+    values = [row["bytes"] / row["bits / value"] for row in rows]
+    found = {
+        "codec": rows[0]["codec"],
+        "variant": rows[0]["variant"] if len(rows) == 1 else "each its best",
+        "bytes": size,
+        "bits / value": 8 * size / n_values,
+        "max error / bound": max(row["max error / bound"] for row in rows),
+    }
+    for key in ("encode MB/s", "decode MB/s"):
+        found[key] = sum(values) / sum(v / row[key] for v, row in zip(values, rows, strict=True))
+    if "broken" in rows[0]:
+        found["broken"] = sum(row["broken"] for row in rows)
+    return found
+
+
+def best_bits(rows: Rows, names: Sequence[str]) -> tuple[str, float]:
+    """Name and rate of the best of some codecs in rows of one set and bound; NaN where none is."""
+    found = [(row["bits / value"], row["codec"]) for row in rows if row["codec"] in names]
+    return (min(found)[1], min(found)[0]) if found else ("", float("nan"))
