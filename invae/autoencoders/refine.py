@@ -6,12 +6,11 @@ blurred, flat parts wavy. `PatchAffineRefiner` adds layers of local affine maps,
     u_0 = x_hat(y),    u_{l+1} = P_C( u_l + mean over patches p of  M_{k(p)} p + b_{k(p)} ),
 
 where p runs over overlapping patches of the images [u_l, A (y - F u_l)]: the estimate, and what the linear
-map A makes of the residual, which tells each patch how far the estimate contradicts the data (the first
-layer may do better with a sharper map, one for less noise than there is). The gate k(p)
-is a leaf of a tree of centroids, found by the patch's code, a few principal components: encoder, gate and
-decoder of a piecewise-affine autoencoder, whose pieces are all least squares. Where the operator treats an
-image and its mirror images alike, so does the layer: patches are turned to a common orientation first. P_C
-clips to given bounds, or is the identity.
+map A makes of the residual, which tells each patch how far the estimate contradicts the data (the first layer
+may do better with a sharper map, one for less noise). The gate k(p) is a leaf of a tree of centroids, found
+by the patch's code, a few principal components: encoder, gate and decoder of a piecewise-affine autoencoder,
+whose pieces are all least squares. Where the operator treats an image and its mirror images alike, so does
+the layer: patches are turned to a common orientation first. P_C clips to given bounds, or is the identity.
 
 Every layer is fitted out of fold: its input are reconstructions of signals that neither the linear map nor
 the layers before have seen, so the layer corrects the errors of new data, not of the training set.
@@ -32,6 +31,7 @@ from invae.autoencoders.affine import AffineMap, noise_sampler
 from invae.autoencoders.gate import Gate
 from invae.autoencoders.patch_affine import PatchAffineLayer, PatchMoments
 from invae.autoencoders.patches import PatchGrid
+from invae.autoencoders.refine_parameters import check_refiner
 from invae.autoencoders.symmetry import asymmetry
 from invae.errors import InputError
 from invae.linalg.samples import as_rows, from_rows
@@ -74,8 +74,7 @@ class PatchAffineRefiner(BaseEstimator):
     Parameters
     ----------
     reconstructor : BayesRiskReconstructor or similar
-        Affine reconstructor with `fit(signals, measurements)` and `predict(measurements)`; it is cloned, not
-        changed.
+        Affine reconstructor with `fit(signals, measurements)` and `predict(measurements)`; never changed.
     n_stages : int, default 3
         Layers. The first brings most of the gain.
     n_clusters : int, default 2048
@@ -189,7 +188,7 @@ class PatchAffineRefiner(BaseEstimator):
         measurements : ndarray of shape (N, m) or (N, *shape), optional
             None: the reconstructor's operator makes them.
         """
-        self._check_parameters()
+        check_refiner(self)
         rng = np.random.default_rng(self.rng)
         X, Y = self._pairs(signals, measurements)
         order = rng.permutation(len(X))
@@ -396,36 +395,6 @@ class PatchAffineRefiner(BaseEstimator):
         if len(X) != len(Y):
             raise InputError(f"{len(X)} signals and {len(Y)} measurements are no pairs; pass as many of each")
         return X, Y
-
-    def _check_parameters(self) -> None:
-        if not hasattr(self.reconstructor, "predict"):
-            raise InputError(
-                f"reconstructor={self.reconstructor!r} is not one; pass a BayesRiskReconstructor"
-            )
-        for name in ("n_stages", "n_clusters", "n_components", "stride", "patch", "core"):
-            if int(getattr(self, name)) != getattr(self, name) or getattr(self, name) < 1:
-                raise InputError(f"{name}={getattr(self, name)} must be an integer of at least 1")
-        if self.n_folds < 2:
-            raise InputError(f"n_folds={self.n_folds} must be at least 2: layers are fitted out of fold")
-        if not (self.patch % 2 and self.core % 2 and self.stride <= self.core <= self.patch):
-            raise InputError(
-                f"patch={self.patch}, core={self.core}, stride={self.stride}: want stride <= core <= patch, "
-                "patch and core odd"
-            )
-        if self.sharpness != "auto" and not (
-            isinstance(self.sharpness, int | float) and 0 < self.sharpness < math.inf
-        ):
-            raise InputError(f'sharpness={self.sharpness!r} is neither "auto" nor a positive number')
-        if self.symmetry not in ("auto", "square", None):
-            raise InputError(f'symmetry={self.symmetry!r} is unknown; choose "auto", "square" or None')
-        if not 0 < self.ridge < math.inf or not 0 <= self.borrow < math.inf:
-            raise InputError(f"ridge={self.ridge} must be positive, borrow={self.borrow} not negative")
-        if self.bounds is not None and len(self.bounds) != 2:
-            raise InputError(
-                f"bounds={self.bounds} must be a pair (least, greatest), None where there is none"
-            )
-        if self.consistency is True and not hasattr(self._operator, "apply"):
-            raise InputError("consistency=True needs a reconstructor with an invae operator")
 
 
 def _relative_error(u: np.ndarray, truth: np.ndarray) -> float:
