@@ -269,9 +269,10 @@ def scale_rows(config: dict[str, Any], rng: np.random.Generator) -> Rows:
     size, n = config["large"], config["n_large"]
     found = fit_large(size, n, LEVEL, int(rng.integers(2**31)))
     name = f"{size} x {size}, N = {n}"
+    busy = f"{found['processor_seconds']:.0f} s of processor time"
     detail = f"linear {found['error']:.4f}, CGLS {found['cgls']:.4f}"
     return [
-        at_most(f"{name}: seconds to fit", found["seconds"], 60),
+        at_most(f"{name}: seconds to fit", found["seconds"], 60, busy),
         at_most(f"{name}: peak memory, data included [GiB]", found["peak_gib"], 4),
         at_most(f"{name}: error / CGLS", found["error"] / found["cgls"], 0.85, detail),
     ]

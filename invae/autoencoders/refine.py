@@ -64,7 +64,7 @@ FEWEST = 200  # patches for each gate
 GATE_IMAGES = 1000
 GATE_PATCHES = 300_000
 SHARP = 0.25
-TRIAL = 300, 64  # images and gates that decide between sharpness 1 and this
+TRIAL = 300, 64  # images and gates that decide between sharpness 1 and SHARP
 ASYMMETRY = 0.1  # of an operator that still passes for symmetric
 
 
