@@ -116,7 +116,7 @@ class Zfp(Codec):
         import imagecodecs
 
         if tolerance is None:
-            return imagecodecs.zfp_encode(array, mode="r")
+            return imagecodecs.zfp_encode(array, mode="reversible")
         return imagecodecs.zfp_encode(array, tolerance, mode="a")
 
     def _decode(self, blob, shape, dtype):

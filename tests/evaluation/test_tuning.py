@@ -37,6 +37,14 @@ def test_sigma_and_mask_follow_the_layout():
 
 
 @needs_peers
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_zfp_is_lossless_without_a_bound(dtype):
+    x = np.random.default_rng(0).normal(0, 1, (9, 13)).astype(dtype)
+    found = tuned_rivals(x, None, among=("ZFP",))
+    assert [one.max_error for one in found] == [0.0]
+
+
+@needs_peers
 def test_jpeg_xl_on_a_grid_keeps_its_bound():
     x = np.random.default_rng(0).normal(0, 30, (20, 30))
     codec = JpegXlGrid()
