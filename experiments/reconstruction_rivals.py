@@ -49,13 +49,13 @@ QUICK = {
 FULL = {
     "size": 64,
     "n_angles": 30,
-    "cases": [["ellipses", 180, 0.02], ["photographs", 180, 0.02], ["ellipses", 90, 0.02]],
-    "n_train": 2000,
+    "cases": [["ellipses", 180, 0.02], ["ellipses", 90, 0.02]],
+    "n_train": 1500,
     "n_validation": 4,
     "n_test": 20,
     "iterations": 300,
     "rank": 500,
-    "seconds": 60.0,
+    "seconds": 45.0,
     "slow_peers": True,
 }
 
