@@ -120,9 +120,7 @@ def parts_table(curves: list[Curve]) -> Table:
     for curve in curves:
         own, rest = curve.to_parts()
         for key, array in own.items():
-            arrays.setdefault(key if "/" not in key and "column" not in key else "other columns", []).append(
-                array
-            )
+            arrays.setdefault("other columns" if "/" in key else key, []).append(array)
         for key, text in rest.items():
             texts.setdefault(key, []).append(text)
     rows = []
@@ -139,8 +137,8 @@ def parts_table(curves: list[Curve]) -> Table:
         rows.append({"part": f"text: {key}", "raw bytes": len(plain), "coded alone": coded})
     rows.sort(key=lambda row: -row["coded alone"])
     caption = (
-        "Each kind of array of all curves in an archive of its own, lossless; texts as JSON through zstd. Most of "
-        "these curves are one series of doubles with full mantissas, which nothing predicts."
+        "Each kind of array of all curves in an archive of its own, lossless; texts as JSON through zstd. "
+        "Most of these curves are one series of doubles with full mantissas, which nothing predicts."
     )
     return Table("where the bytes go", caption, rows)
 
