@@ -39,13 +39,13 @@ FULL = {
     "limited": ["ellipses", "gaussian"],
     "noise": [0.005, 0.02, 0.1],
     "n_train": 10_000,
-    "n_train_of": {"grains": 2000},
-    "n_train_limited": 1000,
+    "n_train_of": {"grains": 3000},
+    "n_train_limited": 2000,
     "n_validation": 4,
     "n_test": 40,
-    "n_calibration": 400,
+    "n_calibration": 300,
     "tv_iterations": 300,
-    "curve": ["photographs"],
+    "curve": ["ellipses", "photographs"],
     "curve_sizes": [100, 1000],
 }
 
