@@ -31,7 +31,10 @@ def compress(
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="Archive to write.")],
     bound: Annotated[
-        str, typer.Option(help="0.25sigma | abs:X | rel:X | log:X | lossless, for every value.")
+        str,
+        typer.Option(
+            help="0.25sigma | abs:X | rel:X | log:X | lossless, for every value; l2:X for a record as a whole."
+        ),
     ] = "lossless",
     sigma_bound: Annotated[str, typer.Option(help="Bound on the error bars themselves.")] = "lossless",
     model: Annotated[

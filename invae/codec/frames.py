@@ -3,7 +3,7 @@
 Experts are means and gradients of decoded neighbours, a sign-LMS sum of twelve neighbours, the pixel
 opposite to a centre of symmetry (3 x 3 mean, when the encoder found one), and the same pixel of the frame
 before in a stack. The error scale of each is taken from its errors at the neighbours left, above left,
-above and above right. Odds are mixed as for curves (`invae.codec.mixing.code_value`); contexts are the base
+above and above right. Odds are mixed as for curves (`invae.codec.decisions`); contexts are the base
 in sixteenths of a count (so low counts learn their own distribution), neighbours, offsets and scales.
 """
 
@@ -13,18 +13,8 @@ import numpy as np
 from numba import njit
 
 from invae.codec.coder import POSITION, STATE, finish, start_decoder, start_encoder
+from invae.codec.decisions import N_DECISIONS, N_SETS, SELECTORS, TABLE, code_value, place
 from invae.codec.experts import clip, level
-from invae.codec.mixing import (
-    N_DECISIONS,
-    N_INPUTS,
-    N_SETS,
-    N_SPEAKERS,
-    N_TABLES,
-    SELECTORS,
-    TABLE,
-    code_value,
-    place,
-)
 from invae.codec.tables import mixing_tables
 from invae.codec.varint import Reader, Writer
 
@@ -35,6 +25,9 @@ N_BASIC = 13
 LMS, BASE = N_BASIC, N_BASIC + 1
 N_ALL = N_BASIC + 2
 SPEAKERS = np.array([0, 1, 2, 4, 7, 8, 9, 10, 11, 12, LMS, BASE])
+N_SPEAKERS = SPEAKERS.size
+N_TABLES = 12
+N_INPUTS = N_SPEAKERS + N_TABLES + 1
 BOXES = np.array([4, 9])  # half-widths of the wide means
 CLIP = 1 << 30
 LARGEST = 1 << 28

@@ -1,27 +1,17 @@
-"""Learned coding of planes of curves: the experts' statements, mixed in integers into the odds of every bit.
+"""Learned coding of planes of curves: experts and a network foresee each value, mixed decisions write it.
 
-Each expert (`invae.codec.experts`) keeps a running absolute error R (decay 3/4). Their mean with weights (R^2
-+ .02)^-3/2 is the base; two more experts correct the base: a sign-LMS sum of the experts' distances to it,
-and its mean error after the same last errors. The base is rounded to the centre c, and signs are mirrored so
-that it lies on the positive side of c. The value is then written as binary decisions: is it in the centre
-cell; on which side; is it beyond this cell, the next, ..; cells have 2^z values (z = 0 but for rough data),
-later ones more, and the place inside a cell is raw bits. For every decision
+Each expert (`invae.codec.experts`) keeps a running absolute error R (decay 3/4). Two more repeat the row
+above, its step and what the others missed there, and are heard where that was better in that row: so a series
+of like curves foresees itself. The mean of all with weights (R^2 + .02)^-3/2 is the base; two more correct
+the base: a sign-LMS sum of the experts' distances to it, and its mean error after the same last errors. The
+base is rounded to the centre c, and signs are mirrored so that it lies on the positive side of c. The
+distance to c is then written as `invae.codec.decisions` does it.
+Four experts speak under their own R as scale, three tables know the last errors, the lengths of constant
+runs and the signs of the last differences, and a small network (`invae.codec.network`) looks at everything
+at once: its statement is by far the best one.
 
-* experts state the odds under a logistic distribution around their own prediction with their own R as scale;
-* tables of adaptive probabilities state them by context: where the base lies between grid points, scale, last
-  errors, offsets of experts, place in the row, disagreement, lengths of constant runs, signs of the last
-  differences, ..;
-* logistic mixers with integer weights, one chosen by each of three contexts, join all statements; a last one
-  joins the three.
-
-Training is coding: what tables and mixers hold after a pass over training planes, with the learned taps, is
-the model. All arithmetic is 64-bit integer with floor division and arithmetic shifts.
-
-References
-----------
-[1] Mahoney (2005), Adaptive weighing of context models for lossless data compression, and later PAQ programs
-(chosen mixers, two layers).
-Deviation: parametric experts give odds beside the tables, and everything is mirrored about the base.
+Training is coding: what tables and mixers hold after a pass over training planes, with the learned taps and
+the network, is the model. All arithmetic is in whole numbers.
 """
 
 from __future__ import annotations
@@ -40,6 +30,7 @@ from invae.codec.coder import (
     start_decoder,
     start_encoder,
 )
+from invae.codec.decisions import N_SETS, code_value
 from invae.codec.experts import (
     CLIP,
     LEARNED_A,
@@ -53,45 +44,36 @@ from invae.codec.experts import (
     level,
     predict,
 )
-from invae.codec.tables import S_MAX, SQUASH, STRETCH
+from invae.codec.network import HIDDEN, N_LOGITS, N_MISSES, N_SEEN, observe, respond
 
-__all__ = [
-    "N_DECISIONS",
-    "N_INPUTS",
-    "N_SETS",
-    "N_SPEAKERS",
-    "N_TABLES",
-    "SELECTORS",
-    "TABLE",
-    "code_first",
-    "code_plane",
-    "code_value",
-    "place",
-]
+__all__ = ["N_INPUTS", "N_MEAN", "N_TABLES", "code_first", "code_plane"]
 
-LMS, BIAS, BASE = N_EXPERTS, N_EXPERTS + 1, N_EXPERTS + 2
-N_ALL = N_EXPERTS + 3
-# Those whose odds are mixed; the others only take part in base and LMS.
-SPEAKERS = np.array([0, 1, 2, 5, 9, LEARNED_A, LEARNED_B, LEAST_SQUARES, LEAST_SQUARES + 1, LMS, BIAS, BASE])
-N_SPEAKERS = SPEAKERS.size
-N_TABLES = 12
-TABLE = 4096
-N_INPUTS = N_SPEAKERS + N_TABLES + 1
-N_DECISIONS = 8
-N_SETS = 3
-SELECTORS = 32
+# Two learn from the row above: the same step; the same miss of the others.
+STEP, MISS = N_EXPERTS, N_EXPERTS + 1
+N_MEAN = N_EXPERTS + 2
+LMS, BIAS, BASE = N_MEAN, N_MEAN + 1, N_MEAN + 2
+N_ALL = N_MEAN + 3
+# What the network sees of; the first ones also speak for themselves.
+SHOWN = np.array(
+    [LEARNED_A, LMS, BASE, 2, 0, 1, 5, 9, LEARNED_B, LEAST_SQUARES, LEAST_SQUARES + 1, BIAS, STEP, MISS]
+)
+UNKNOWN = 1 << 24  # error of what has no row above
+N_SPEAKERS = 4
+N_TABLES = 3
+N_INPUTS = N_SPEAKERS + N_TABLES + 2  # and a constant, and the network
 MOST_BYTES = 4096  # more than one value can take
-FAR = 1 << 40
-RATE, LAST_RATE, COUNT, LMS_STEP = 0, 1, 2, 3
+LMS_STEP = 3
 
 
 @njit(cache=True, nogil=True)
 def code_plane(
-    stream, plane, decoding, start, A, B, inverse, weight, softplus, odds, W, V, T, L, C, F, rates
-):
+    stream, plane, decoding, start, A, B, N1, N2, N3, inverse, weight, softplus, odds, W, V, T, L, C, F,
+    rates, seen, met,
+):  # fmt: skip
     """Code ``plane`` into ``stream`` or, if ``decoding``, fill it from there; model arrays adapt in place.
 
-    Returns the number of bytes written, or -1 when ``stream`` is too short.
+    For training, ``seen`` and ``met`` take what the network saw, and distance and cell size z of each value;
+    either is empty otherwise. Returns the number of bytes written, or -1 when ``stream`` is too short.
     """
     n_rows, n_columns = plane.shape
     state = np.zeros(STATE, dtype=np.int64)
@@ -103,15 +85,18 @@ def code_plane(
     D = np.zeros(LENGTH_B, dtype=np.int64)
     G = np.zeros((2, 5), dtype=np.int64)
     p, R = np.zeros(N_ALL, dtype=np.int64), np.zeros(N_ALL, dtype=np.int64)
-    off, inv, tail = (
-        np.zeros(N_SPEAKERS, dtype=np.int64),
-        np.zeros(N_SPEAKERS, dtype=np.int64),
-        np.zeros(N_SPEAKERS, dtype=np.int64),
-    )
-    x = np.zeros(N_INPUTS, dtype=np.int64)
-    x[N_INPUTS - 1] = 256
+    off, inv = np.zeros(SHOWN.size, dtype=np.int64), np.zeros(SHOWN.size, dtype=np.int64)
+    tail = np.zeros(N_SPEAKERS, dtype=np.int64)
+    x = np.zeros(N_INPUTS + N_LOGITS, dtype=np.int64)
+    x[N_INPUTS - 2] = 256
+    logits = x[N_INPUTS:]
+    look = np.zeros(N_SEEN, dtype=np.int32)
+    hidden1, hidden2 = np.zeros(HIDDEN[0] + 1, dtype=np.int32), np.zeros(HIDDEN[1] + 1, dtype=np.int32)
+    E, sums = np.zeros(N_MISSES, dtype=np.int64), np.zeros(3, dtype=np.int64)
+    heard = np.zeros(2, dtype=np.bool_)
     ctx, sel = np.zeros(N_TABLES, dtype=np.int64), np.zeros(N_SETS + 1, dtype=np.int64)
     outs = np.zeros(N_SETS, dtype=np.int64)
+    above, missed = np.zeros(n_columns, dtype=np.int64), np.zeros(n_columns, dtype=np.int64)
     first = 0
     for i in range(n_rows):
         if n_columns == 0:
@@ -121,9 +106,14 @@ def code_plane(
         first = code_first(state, stream, decoding, plane[i, 0], first, F)
         plane[i, 0] = first
         H[: PAD + 1] = first
-        R[:] = start
+        for k in range(2):  # heard where they did better in the row above than the others did
+            heard[k] = i > 1 and sums[k] < sums[2]
+            R[STEP + k] = sums[k] // n_columns + 1 if heard[k] else UNKNOWN
+        R[:STEP] = start
+        R[LMS:] = start
+        sums[:] = 0
         G[:] = 0
-        e1 = e2 = e3 = 0
+        E[:] = 0
         run1 = run2 = way = miss = 0
         for j in range(1, n_columns):
             if not decoding and state[POSITION] + MOST_BYTES > stream.size:
@@ -132,11 +122,9 @@ def code_plane(
             last = H[q - 1]
             predict(H, q, j, n_columns, D, A, B, G, p)
             # the base and its two corrections
-            least, lowest, highest = R[0], p[0], p[0]
-            for k in range(1, N_EXPERTS):
+            least = R[0]
+            for k in range(1, N_MEAN):
                 least = min(least, R[k])
-                lowest = min(lowest, p[k])
-                highest = max(highest, p[k])
             z = 0
             while least >> z >= 4096:
                 z += 1
@@ -145,11 +133,19 @@ def code_plane(
                 w = weight[min(R[k] >> (z + 2), weight.size - 1)]
                 top += w * p[k]
                 bottom += w
+            mean = top // bottom
+            p[STEP] = clip(above[j] - above[j - 1], CLIP) << 8
+            p[MISS] = mean + missed[j]
+            for k in range(STEP, N_MEAN):
+                w = weight[min(R[k] >> (z + 2), weight.size - 1)]
+                top += w * p[k]
+                bottom += w
             base = top // bottom
             wide = min(level(least >> (z + 3)), 15)
             total = 0
-            for k in range(N_EXPERTS):
-                total += L[wide, k] * clip(p[k] - base, 16 << (z + 8))
+            for k in range(N_MEAN):
+                if k < STEP or heard[k - STEP]:
+                    total += L[wide, k] * clip(p[k] - base, 16 << (z + 8))
             p[LMS] = base + (total >> 16)
             p[BIAS] = base + (C[miss, wide] >> 4)
             p[BASE] = base
@@ -159,50 +155,32 @@ def code_plane(
             sign = 1
             if f < 0:
                 sign, f = -1, -f
-            for k in range(N_SPEAKERS):
-                off[k] = (p[SPEAKERS[k]] - (c << 8)) * sign
-                inv[k] = inverse[min(R[SPEAKERS[k]] >> (z + 2), inverse.size - 1)]
+            for k in range(SHOWN.size):
+                off[k] = (p[SHOWN[k]] - (c << 8)) * sign
+                inv[k] = inverse[min(R[SHOWN[k]] >> (z + 2), inverse.size - 1)]
             # contexts
-            scale = min(level(least >> (z + 4)), 15)
             error_scale = min(level(R[BASE] >> (z + 4)), 15)
-            spread = min(level((highest - lowest) >> (z + 4)), 15)
-            g1, g2, g3 = e1 * sign, e2 * sign, e3 * sign
+            g1, g2, g3 = E[0] * sign, E[1] * sign, E[2] * sign
             g = clip(g1, 2) * 5 + clip(g2, 2) + 12
-            ctx[0] = (f >> 4) * 16 + scale
-            ctx[1] = (((clip(g1, 3) + 3) * 5 + clip(g2, 2) + 2) * 3 + clip(g3, 1) + 1) * 8 + (
-                error_scale >> 1
-            )
-            ctx[2] = (place(off[5] >> z, 32, 9) * 19 + place(off[6] >> z, 32, 9)) * 4 + (scale >> 2)
-            ctx[3] = (place(off[0] >> z, 128, 5) * 11 + place(off[1] >> z, 128, 5)) * 16 + scale
-            ctx[4] = (32 * j // n_columns) * 16 + error_scale
-            ctx[5] = (spread * 16 + error_scale) * 2 + (1 if f > 64 else 0)
-            ctx[6] = ((min(level(run1), 11) * 12 + min(level(run2), 11)) * 3 + way * sign + 1) * 4 + min(
-                f >> 5, 3
-            )
-            ctx[7] = (place(off[7] >> z, 32, 9) * 19 + place(off[9] >> z, 32, 9)) * 4 + (error_scale >> 2)
-            ctx[8] = (
-                (((clip(g1, 1) + 1) * 3 + clip(g2, 1) + 1) * 3 + clip(g3, 1) + 1) * 72
-                + (f >> 4) * 8
-                + (scale >> 1)
-            )
+            phase = min(f >> 5, 3)
+            ctx[0] = ((clip(g1, 3) + 3) * 5 + clip(g2, 2) + 2) * 3 + clip(g3, 1) + 1
+            ctx[0] = ctx[0] * 8 + (error_scale >> 1)
+            ctx[1] = min(level(run1), 11) * 12 + min(level(run2), 11)
+            ctx[1] = (ctx[1] * 3 + way * sign + 1) * 4 + phase
             word = 0
             for k in range(5):
                 word = word * 3 + clip((D[k] - D[k + 1]) * sign, 1) + 1
-            ctx[9] = (word * 3 + clip(c * sign, 1) + 1) * 4 + min(f >> 5, 3)
-            ctx[10] = min(level(abs(D[8])), 7) * 8 + min(level(abs(D[16])), 7)
-            ctx[10] = (ctx[10] * 8 + min(level(abs(D[32])), 7)) * 4 + min(f >> 5, 3)
-            bend1, bend2 = D[0] - 2 * D[1] + D[2], D[1] - 2 * D[2] + D[3]
-            ctx[11] = (
-                ((clip(bend1 * sign, 3) + 3) * 7 + clip(bend2 * sign, 3) + 3) * 7
-                + clip((-D[1] - c) * sign, 3)
-                + 3
-            )
-            ctx[11] = ctx[11] * 8 + (scale >> 1)
-            sel[0] = scale
+            ctx[2] = (word * 3 + clip(c * sign, 1) + 1) * 4 + phase
             sel[1] = min(j, 8) + 16 * j // n_columns
             sel[2] = g
-            sel[3] = scale
+            sel[3] = min(level(least >> (z + 4)), 15)
+            observe(look, off, inv, R, SHOWN, D, E, z, sign, c, f, j, n_columns, run1, run2, way)
             r = 0 if decoding else (plane[i, j] - last - c) * sign
+            if met.size:
+                seen[i, j, :] = look
+                met[i, j, 0] = r
+                met[i, j, 1] = z
+            respond(look, N1, N2, N3, hidden1, hidden2, logits)
             r = code_value(
                 state,
                 stream,
@@ -229,10 +207,19 @@ def code_plane(
             H[q] = value
             # learn from it
             truth = clip(value - last, CLIP) << 8
+            for k in range(2):
+                sums[k] += min(abs(truth - p[STEP + k]), UNKNOWN)
+            sums[2] += min(abs(truth - mean), UNKNOWN)
+            missed[j] = clip(truth - mean, UNKNOWN)
             for k in range(N_ALL):
                 R[k] = (3 * R[k] + abs(truth - p[k]) + 2) >> 2
+            for k in range(2):
+                if not heard[k]:
+                    R[STEP + k] = UNKNOWN
             step = rates[LMS_STEP] if truth > p[LMS] else -rates[LMS_STEP]
-            for k in range(N_EXPERTS):
+            for k in range(N_MEAN):
+                if k >= STEP and not heard[k - STEP]:
+                    continue
                 L[wide, k] += step if p[k] > base else -step if p[k] < base else 0
             C[miss, wide] += (clip(truth - base, 1 << 20) * 16 - C[miss, wide]) >> 6
             if value != last:
@@ -241,118 +228,12 @@ def code_plane(
             else:
                 run1 += 1
             follow(G, value - last, -D[1], D[1] - D[2])
-            e3, e2 = e2, e1
-            e1 = clip(value - last - c, CLIP) >> z
-            miss = clip(e1, 2) * 5 + clip(e2, 2) + 12
+            for k in range(N_MISSES - 1, 0, -1):
+                E[k] = E[k - 1]
+            E[0] = clip(value - last - c, CLIP) >> z
+            miss = clip(E[0], 2) * 5 + clip(E[1], 2) + 12
+        above[:] = plane[i]
     return 0 if decoding else finish(state, stream)
-
-
-@njit(cache=True, nogil=True)
-def code_value(
-    state, stream, decoding, r, z, off, inv, tail, x, ctx, sel, outs, softplus, odds, W, V, T, rates
-):
-    """Code or decode the mirrored distance ``r`` to the centre; speakers have offsets and inverse scales."""
-    low = -(((1 << z) - 1) >> 1)
-    high = low + (1 << z) - 1
-    half = 128 << z
-    for k in range(N_SPEAKERS):
-        upper = ((half - off[k]) * inv[k]) >> (12 + z)
-        lower = ((-half - off[k]) * inv[k]) >> (12 + z)
-        x[k] = STRETCH[(_squash(upper) - _squash(lower)) >> 4]
-        tail[k] = _log_tail(upper, softplus)
-    if _decide(state, stream, decoding, low <= r <= high, 0, x, ctx, sel, outs, W, V, T, rates):
-        if decoding:
-            return low + decode_raw(state, stream, z)
-        encode_raw(state, stream, r - low, z)
-        return r
-    for k in range(N_SPEAKERS):
-        lower = ((-half - off[k]) * inv[k]) >> (12 + z)
-        x[k] = clip(tail[k] - _log_tail(-lower, softplus), 2047)
-    positive = _decide(state, stream, decoding, r > high, 1, x, ctx, sel, outs, W, V, T, rates)
-    side = 1 if positive else -1
-    edge = high + 1 if positive else 1 - low
-    at = half
-    if not positive:
-        for k in range(N_SPEAKERS):
-            tail[k] = _log_tail(((half + off[k]) * inv[k]) >> (12 + z), softplus)
-    size = r * side
-    bits, cells = z, 1
-    while bits < 50:
-        at = min(at + (256 << bits), FAR)
-        for k in range(N_SPEAKERS):
-            far = _log_tail((clip(at - off[k] * side, FAR) * inv[k]) >> (12 + z), softplus)
-            x[k] = odds[min(tail[k] - far, odds.size - 1)]
-            tail[k] = far
-        kind = 6 + min(cells - 3, 3) // 3 if cells > 2 else 2 * cells + (1 - positive)
-        beyond = size >= edge + (1 << bits)
-        if not _decide(state, stream, decoding, beyond, kind, x, ctx, sel, outs, W, V, T, rates):
-            break
-        edge += 1 << bits
-        cells += 1
-        if cells > 5 and cells & 1:
-            bits += 1
-    if decoding:
-        return (edge + decode_raw(state, stream, bits)) * side
-    encode_raw(state, stream, size - edge, bits)
-    return r
-
-
-@njit(cache=True, nogil=True)
-def place(offset, width, most):
-    """Number 0 .. 2 most of the cell of ``width`` that holds ``offset``."""
-    return min(max(offset + most * width + (width >> 1), 0) // width, 2 * most)
-
-
-@njit(cache=True, nogil=True)
-def _squash(s):
-    return SQUASH[min(max(s, -S_MAX), S_MAX) + S_MAX]
-
-
-@njit(cache=True, nogil=True)
-def _log_tail(t, softplus):
-    """256 ln(1 / (1 + exp(t / 256))): the upper tail of the logistic."""
-    if t > S_MAX:
-        return -t
-    if t < -S_MAX:
-        return 0
-    return -softplus[t + S_MAX]
-
-
-@njit(cache=True, nogil=True)
-def _decide(state, stream, decoding, bit, decision, x, ctx, sel, outs, W, V, T, rates):
-    """Code one decision and let everything that had a say in it learn."""
-    for k in range(N_TABLES):
-        x[N_SPEAKERS + k] = STRETCH[T[k, ctx[k], decision] >> 18]
-    final = 0
-    v = V[decision, sel[N_SETS]]
-    for m in range(N_SETS):
-        w = W[m, decision, sel[m]]
-        total = 0
-        for k in range(N_INPUTS):
-            total += w[k] * x[k]
-        outs[m] = clip(total >> 16, S_MAX)
-        final += v[m] * outs[m]
-    p = SQUASH[clip(final >> 16, S_MAX) + S_MAX]
-    one = 1 if bit else 0
-    if decoding:
-        one = decode_bit(state, stream, p)
-    else:
-        encode_bit(state, stream, one, p)
-    error = ((one << 16) - p) * rates[LAST_RATE]
-    for m in range(N_SETS):
-        v[m] += (outs[m] * error + (1 << 19)) >> 20
-        own = ((one << 16) - SQUASH[outs[m] + S_MAX]) * rates[RATE]
-        w = W[m, decision, sel[m]]
-        for k in range(N_INPUTS):
-            w[k] += (x[k] * own + (1 << 19)) >> 20
-    target = one * ((1 << 20) - 1)
-    for k in range(N_TABLES):
-        cell = np.int64(T[k, ctx[k], decision])
-        count = cell & 1023
-        chance = cell >> 10
-        chance += ((target - chance) * 2) // (2 * count + 3)
-        T[k, ctx[k], decision] = (chance << 10) | min(count + 1, rates[COUNT])
-    return one
 
 
 @njit(cache=True, nogil=True)

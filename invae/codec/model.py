@@ -1,4 +1,4 @@
-"""A model of learned coding: taps of the learned experts and the trained state of mixers and tables.
+"""A model of learned coding: taps of the learned experts, the network, trained mixers and tables.
 
 A stored model holds every array on a coarse grid, and of the tables only the cells that training met often;
 the rest starts from even odds. What codes is always the stored form, so a model that was saved and loaded
@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from invae.codec import experts, mixing
+from invae.codec import decisions, experts, mixing, network
 from invae.codec.integers import decode_integers, encode_integers
 from invae.codec.tables import S_MAX, SQUASH, STRETCH, mixing_tables
 from invae.codec.varint import Reader, Writer
@@ -22,7 +22,7 @@ from invae.errors import ModelError
 
 __all__ = ["CodecModel", "default_model", "find_model"]
 
-MAGIC = b"INVM\1"
+MAGIC = b"INVM\2"
 MOST_BYTES = 25_000
 REFERENCE = 4  # bytes of the SHA-256 that stand for a model in an archive
 RATES = np.array([8, 2, 255, 3], dtype=np.int64)  # mixers, last mixer, count limit, LMS step
@@ -35,9 +35,17 @@ TRUST = 40  # count given to the stored cells
 _PARTS = (
     ("A", (experts.N_A, experts.LENGTH_A), np.int32, TAP_STEP),
     ("B", (experts.N_B, experts.LENGTH_B), np.int32, TAP_STEP),
-    ("W", (mixing.N_SETS, mixing.N_DECISIONS, mixing.SELECTORS, mixing.N_INPUTS), np.int32, WEIGHT_STEP),
-    ("V", (mixing.N_DECISIONS, mixing.SELECTORS, mixing.N_SETS), np.int32, WEIGHT_STEP),
-    ("L", (16, experts.N_EXPERTS), np.int64, 16),
+    ("N1", (network.N_SEEN, network.HIDDEN[0]), np.int16, 1),
+    ("N2", (network.HIDDEN[0] + 1, network.HIDDEN[1]), np.int16, 1),
+    ("N3", (network.HIDDEN[1] + 1, network.N_LOGITS), np.int16, 1),
+    (
+        "W",
+        (decisions.N_SETS, decisions.N_DECISIONS, decisions.SELECTORS, mixing.N_INPUTS),
+        np.int32,
+        WEIGHT_STEP,
+    ),
+    ("V", (decisions.N_DECISIONS, decisions.SELECTORS, decisions.N_SETS), np.int32, WEIGHT_STEP),
+    ("L", (16, mixing.N_MEAN), np.int64, 16),
     ("C", (25, 16), np.int64, 4),
     ("F", (64, 2), np.int64, 1),
 )
@@ -49,7 +57,7 @@ class CodecModel:
     Parameters
     ----------
     arrays : dict of str to ndarray
-        Arrays ``A, B, W, V, L, C, F`` and ``T`` of the shapes in this module.
+        Arrays ``A, B, N1, N2, N3, W, V, L, C, F`` and ``T`` of the shapes in this module.
 
     Attributes
     ----------
@@ -74,15 +82,44 @@ class CodecModel:
         """Return a model that knows nothing: learned experts repeat the last value, all odds are even."""
         arrays = {name: np.zeros(shape, dtype=dtype) for name, shape, dtype, _ in _PARTS}
         arrays["W"][...] = 8192
-        arrays["V"][...] = 65536 // mixing.N_SETS
+        arrays["W"][..., -1] = 32768
+        arrays["V"][...] = 65536 // decisions.N_SETS
         arrays["F"][:, 0] = 32768
-        arrays["T"] = np.full((mixing.N_TABLES, mixing.TABLE, mixing.N_DECISIONS), 1 << 29, dtype=np.int32)
+        arrays["T"] = np.full(
+            (mixing.N_TABLES, decisions.TABLE, decisions.N_DECISIONS), 1 << 29, dtype=np.int32
+        )
         return cls(arrays)
+
+    @property
+    def network(self) -> list[np.ndarray]:
+        """Weights of the network's three layers."""
+        return self.arrays("N1", "N2", "N3")
+
+    def arrays(self, *names: str) -> list[np.ndarray]:
+        """Copies of some arrays."""
+        return [self._arrays[name].copy() for name in names]
+
+    def set_arrays(self, **arrays: np.ndarray) -> None:
+        """Replace the content of some arrays."""
+        self._stored = None
+        for name, array in arrays.items():
+            self._arrays[name][...] = array
 
     def learn(self, plane: np.ndarray, rates: tuple[int, int, int, int]) -> int:
         """Code a plane and keep what mixers and tables learned; returns the bytes it took."""
         self._stored = None
         return len(_run(self._arrays, plane, np.array(rates, dtype=np.int64)))
+
+    def watch(self, plane: np.ndarray, rates: tuple[int, int, int, int]) -> tuple[np.ndarray, np.ndarray]:
+        """As `learn`; returns what the network saw before each value but a row's first, and what it met.
+
+        Shapes (n, N_SEEN), int8, and (n, 2): mirrored distance to the centre and size z of cells.
+        """
+        self._stored = None
+        seen = np.zeros((*plane.shape, network.N_SEEN), dtype=np.int8)
+        met = np.zeros((*plane.shape, 2), dtype=np.int64)
+        _run(self._arrays, plane, np.array(rates, dtype=np.int64), seen, met)
+        return seen[:, 1:].reshape(-1, network.N_SEEN), met[:, 1:].reshape(-1, 2)
 
     def encode(self, plane: np.ndarray) -> bytes | None:
         """Code an int64 plane (rows are curves), or None where the model does not apply."""
@@ -142,15 +179,18 @@ class CodecModel:
                 n_rows = int(np.prod(shape[:-1]))
                 plane = decode_integers(Reader(reader.block()), n_rows, n_columns)
                 arrays[name] = (plane * step).astype(dtype).reshape(shape)
-            shape = (mixing.N_TABLES * mixing.N_DECISIONS, mixing.TABLE)
+            shape = (mixing.N_TABLES * decisions.N_DECISIONS, decisions.TABLE)
             used = decode_integers(Reader(reader.block()), *shape) != 0
             values = decode_integers(Reader(reader.block()), 1, int(used.sum()))[0]
         except ValueError as error:
             raise ModelError(f"the codec model is damaged ({error}); restore a copy") from error
+        for layer, most in zip(("N1", "N2", "N3"), network.MOST_WEIGHTS):
+            if np.abs(arrays[layer]).max() > most:
+                raise ModelError(f"the codec model is damaged (a weight beyond {most}); restore a copy")
         stretched = np.zeros(shape, dtype=np.int64)
         stretched[used] = np.clip(values * CHANCE_STEP, -S_MAX, S_MAX)
         cells = (SQUASH[stretched + S_MAX] << 14) | np.where(used, TRUST, 0)
-        cells = cells.reshape(mixing.N_TABLES, mixing.N_DECISIONS, mixing.TABLE).transpose(0, 2, 1)
+        cells = cells.reshape(mixing.N_TABLES, decisions.N_DECISIONS, decisions.TABLE).transpose(0, 2, 1)
         arrays["T"] = np.ascontiguousarray(cells, dtype=np.int32)
         model = cls(arrays)
         model._stored = data
@@ -203,14 +243,23 @@ def find_model(reference: bytes, known: list[CodecModel]) -> CodecModel:
     )
 
 
-def _run(arrays: dict[str, np.ndarray], plane: np.ndarray, rates: np.ndarray) -> bytes:
+NOT_SEEN, NOT_MET = np.zeros((0, 0, 0), dtype=np.int8), np.zeros((0, 0, 0), dtype=np.int64)
+
+
+def _run(
+    arrays: dict[str, np.ndarray],
+    plane: np.ndarray,
+    rates: np.ndarray,
+    seen: np.ndarray = NOT_SEEN,
+    met: np.ndarray = NOT_MET,
+) -> bytes:
     plane = np.array(plane, dtype=np.int64, order="C")
     number = _start_number(plane)
     room, n = 4 * plane.size + 16384, -1
     kept = {name: array.copy() for name, array in arrays.items()}
     while n < 0:
         buffer = np.empty(room, dtype=np.uint8)
-        n = _code(arrays, buffer, plane, False, _start_value(number), rates)
+        n = _code(arrays, buffer, plane, False, _start_value(number), rates, seen, met)
         if n < 0:
             for name, array in kept.items():
                 arrays[name][...] = array
@@ -225,12 +274,14 @@ def _code(
     decoding: bool,
     start: int,
     rates: np.ndarray,
+    seen: np.ndarray = NOT_SEEN,
+    met: np.ndarray = NOT_MET,
 ) -> int:
     softplus, odds, inverse, weight = mixing_tables()
     a = arrays
     return mixing.code_plane(
-        stream, plane, decoding, start, a["A"], a["B"], inverse, weight, softplus, odds,
-        a["W"], a["V"], a["T"], a["L"], a["C"], a["F"], rates,
+        stream, plane, decoding, start, a["A"], a["B"], a["N1"], a["N2"], a["N3"],
+        inverse, weight, softplus, odds, a["W"], a["V"], a["T"], a["L"], a["C"], a["F"], rates, seen, met,
     )  # fmt: skip
 
 
@@ -253,4 +304,4 @@ def _as_plane(array: np.ndarray) -> np.ndarray:
 
 def _table_plane(cells: np.ndarray) -> np.ndarray:
     """Cells of one table and one decision in a row: neighbours in it are neighbouring contexts."""
-    return np.ascontiguousarray(cells.transpose(0, 2, 1)).reshape(-1, mixing.TABLE)
+    return np.ascontiguousarray(cells.transpose(0, 2, 1)).reshape(-1, decisions.TABLE)

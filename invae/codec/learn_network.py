@@ -1,0 +1,134 @@
+"""Training of the codec's network (`invae.codec.network`): whole weights by straight-through rounding.
+
+What is minimised is the cost in bits of all decisions that the coder takes on the way to each value. In the
+forward pass weights and activations are rounded and cut as the coder does it; the gradient passes through.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from invae.codec.network import HIDDEN, MOST_WEIGHTS, N_LOGITS, N_SEEN
+
+__all__ = ["count_decisions", "start_weights", "train_network"]
+
+RATE = 4e-3
+
+
+@njit(cache=True)
+def count_decisions(met: np.ndarray) -> np.ndarray:
+    """How often each kind of decision was answered no and yes; shape (n, N_LOGITS, 2), int8.
+
+    ``met`` (n, 2) holds mirrored distance and z; the decisions are those of `invae.codec.mixing.code_value`.
+    """
+    counts = np.zeros((met.shape[0], N_LOGITS, 2), dtype=np.int8)
+    for i in range(met.shape[0]):
+        r, z = met[i, 0], met[i, 1]
+        low = -(((1 << z) - 1) >> 1)
+        high = low + (1 << z) - 1
+        centre = low <= r <= high
+        counts[i, 0, 1 if centre else 0] = 1
+        if centre:
+            continue
+        positive = r > high
+        counts[i, 1, 1 if positive else 0] = 1
+        size = r if positive else -r
+        edge = high + 1 if positive else 1 - low
+        bits, cells = z, 1
+        while bits < 50:
+            kind = 6 + min(cells - 3, 3) // 3 if cells > 2 else 2 * cells + (0 if positive else 1)
+            beyond = size >= edge + (1 << bits)
+            counts[i, kind, 1 if beyond else 0] += 1
+            if not beyond:
+                break
+            edge += 1 << bits
+            cells += 1
+            if cells > 5 and cells & 1:
+                bits += 1
+    return counts
+
+
+def start_weights(rng: np.random.Generator) -> list[np.ndarray]:
+    """Random whole weights of the three layers, the last row of the second and third being biases."""
+    sizes = (N_SEEN, HIDDEN[0] + 1, HIDDEN[1] + 1), (*HIDDEN, N_LOGITS)
+    return [
+        np.rint(64 * rng.uniform(-1, 1, (rows, columns)) * rows**-0.5).astype(np.int16)
+        for rows, columns in zip(*sizes)
+    ]
+
+
+def train_network(
+    seen: np.ndarray,
+    counts: np.ndarray,
+    weights: Sequence[np.ndarray],
+    n_steps: int,
+    rng: np.random.Generator,
+    batch_size: int = 1024,
+    rate: float = RATE,
+    progress: Any = None,
+) -> list[np.ndarray]:
+    """Improve whole ``weights`` by Adam under a rate that rises and falls once.
+
+    Parameters
+    ----------
+    seen : ndarray of int8, shape (n, N_SEEN)
+    counts : ndarray of int8, shape (n, N_LOGITS, 2)
+        See `count_decisions`.
+    weights : sequence of three ndarrays
+        Whole numbers within `MOST_WEIGHTS`.
+    progress : callable(done, total), optional
+    """
+    import torch
+
+    layers = [torch.tensor(w, dtype=torch.float32, requires_grad=True) for w in (w / 64 for w in weights)]
+    optimiser = torch.optim.Adam(layers, lr=rate)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=n_steps)
+    for step in range(n_steps):
+        rows = rng.integers(0, len(seen), batch_size)
+        x = torch.from_numpy(seen[rows].astype(np.float32)) / 64
+        answers = torch.from_numpy(counts[rows].astype(np.float32))
+        loss = _cost(_logits(layers, x), answers)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        schedule.step()
+        with torch.no_grad():
+            for layer, most in zip(layers, MOST_WEIGHTS):
+                layer.clamp_(-most / 64, most / 64)
+        if progress is not None and (step + 1) % 100 == 0:
+            progress(step + 1, n_steps)
+    return [np.rint(64 * layer.detach().numpy()).astype(np.int16) for layer in layers]
+
+
+def _logits(layers: list[Any], x: Any) -> Any:
+    """The network of `respond` in real units: weights / 64, activations / 32."""
+    import torch
+
+    first, second, last = (_through(torch.round, layer * 64) / 64 for layer in layers)
+    a = _activation(x @ first)
+    b = _activation(a @ second[:-1] + 2 * second[-1])
+    return b @ last[:-1] + 2 * last[-1]
+
+
+def _activation(a: Any) -> Any:
+    import torch
+
+    return _through(torch.floor, torch.clamp(a, 0, 127 / 32) * 32) / 32
+
+
+def _through(rounding: Any, x: Any) -> Any:
+    """``rounding(x)`` with the gradient of x."""
+    return x + (rounding(x) - x).detach()
+
+
+def _cost(logits: Any, answers: Any) -> Any:
+    """Mean bits of all decisions of a value."""
+    import torch
+
+    no, yes = answers[..., 0], answers[..., 1]
+    softplus = torch.nn.functional.softplus
+    return (no * softplus(logits) + yes * softplus(-logits)).sum(1).mean() / np.log(2)

@@ -1,0 +1,119 @@
+"""A small integer network that states the odds of every decision of a curve's next value.
+
+What it sees, in [-127, 127] (`observe`): offsets of experts in units of their scales, the sizes of their
+running errors, the last differences, steps and bends of the row, the last errors, place, runs and phase. Two
+hidden layers of int8 weights and activations in 0 .. 127, then one logit in 1/256 for each kind of decision.
+
+All of it is integer arithmetic: products at most 2^17, sums far below 2^31, so every machine finds the same.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from invae.codec.experts import clip, level
+
+__all__ = ["HIDDEN", "MOST_WEIGHTS", "N_LOGITS", "N_SEEN", "OUT_SHIFT", "SHIFTS", "observe", "respond"]
+
+N_STEPS, N_BENDS, N_MISSES = 23, 12, 8
+LAGS = np.array([1, 2, 3, 4, 6, 8, 11, 15, 20, 26, 32, 38], dtype=np.int64)
+N_SCALED = 14
+N_SEEN = 2 * N_SCALED + N_STEPS + N_BENDS + N_MISSES + LAGS.size + 9
+HIDDEN = (96, 32)
+N_LOGITS = 8
+SHIFTS = (7, 6)  # weights are in 1/64, what is seen in 1/64, activations in 1/32
+OUT_SHIFT = 3  # from 1/2048 to 1/256
+MOST = 127
+MOST_WEIGHTS = (127, 127, 1023)
+CONSTANT = 64
+NOTHING = np.int32(0)
+FARTHEST = 2047
+
+
+@njit(cache=True, nogil=True)
+def observe(seen, off, inv, R, who, D, E, z, sign, c, f, j, n, run1, run2, way):
+    """Fill ``seen`` (int32, `N_SEEN`) with what is known before value j of n."""
+    m = 0
+    for k in range(N_SCALED):
+        seen[m] = clip((off[k] * inv[k]) >> (16 + z), MOST)
+        seen[m + N_SCALED] = clip(4 * level(R[who[k]] >> (z + 2)) - 60, MOST)
+        m += 1
+    m += N_SCALED
+    step = (D[0] - D[1]) >> z
+    for k in range(N_STEPS):
+        seen[m + k] = 32 * sign * clip(step, 3)
+        further = (D[k + 1] - D[k + 2]) >> z
+        if k < N_BENDS:
+            seen[m + N_STEPS + k] = 32 * sign * clip(step - further, 3)
+        step = further
+    m += N_STEPS + N_BENDS
+    for k in range(N_MISSES):
+        seen[m + k] = 32 * sign * clip(E[k], 3)
+    m += N_MISSES
+    for k in range(LAGS.size):
+        size = level(abs(D[LAGS[k]]) >> z)
+        seen[m + k] = clip(4 * (size if (D[LAGS[k]] > 0) == (sign > 0) else -size), MOST)
+    m += LAGS.size
+    side = level(abs(c) >> z)
+    seen[m] = clip(8 * (side if (c > 0) == (sign > 0) else -side), MOST)
+    seen[m + 1] = f >> 1
+    seen[m + 2] = 127 * j // n - 64
+    seen[m + 3] = 4 * min(j, 32) - 64
+    seen[m + 4] = min(6 * level(run1), MOST)
+    seen[m + 5] = min(6 * level(run2), MOST)
+    seen[m + 6] = 64 * way * sign
+    seen[m + 7] = min(8 * z, MOST)
+    seen[m + 8] = 64
+
+
+@njit(cache=True, nogil=True)
+def respond(seen, first, second, last, a, b, logits):
+    """Fill ``logits`` (int64) from ``seen`` by three layers of int16 weights.
+
+    Workspace: ``seen``, which is overwritten, and ``a`` and ``b`` (int32), which hold one entry more than a
+    hidden layer: the constant that meets the last row of the next weights, as the last entry of ``seen`` is
+    one.
+    """
+    n, m = first.shape[1], second.shape[1]
+    _layer(seen, first, a)
+    for h in range(n):
+        a[h] = min(max(a[h] >> SHIFTS[0], 0), MOST)
+    a[n] = CONSTANT
+    _layer(a, second, b)
+    for h in range(m):
+        b[h] = min(max(b[h] >> SHIFTS[1], 0), MOST)
+    b[m] = CONSTANT
+    _layer(b, last, seen)
+    for d in range(logits.size):
+        logits[d] = clip(seen[d] >> OUT_SHIFT, FARTHEST)
+
+
+@njit(cache=True, nogil=True)
+def _layer(inputs, weights, out):
+    """out = inputs @ weights over inputs that are not zero, four at a time."""
+    n_rows, n_columns = weights.shape
+    for h in range(n_columns):
+        out[h] = 0
+    k = _next(inputs, 0, n_rows)
+    while k < n_rows:
+        s0, w0 = inputs[k], weights[k]
+        k = _next(inputs, k + 1, n_rows)
+        s1, w1 = (inputs[k], weights[k]) if k < n_rows else (NOTHING, w0)
+        k = _next(inputs, k + 1, n_rows)
+        s2, w2 = (inputs[k], weights[k]) if k < n_rows else (NOTHING, w0)
+        k = _next(inputs, k + 1, n_rows)
+        s3, w3 = (inputs[k], weights[k]) if k < n_rows else (NOTHING, w0)
+        k = _next(inputs, k + 1, n_rows)
+        for h in range(n_columns):
+            out[h] += (
+                s0 * np.int32(w0[h]) + s1 * np.int32(w1[h]) + s2 * np.int32(w2[h]) + s3 * np.int32(w3[h])
+            )
+
+
+@njit(cache=True, nogil=True)
+def _next(inputs, k, n):
+    """First place from k on that is not zero, or n."""
+    while k < n and inputs[k] == 0:
+        k += 1
+    return k
