@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+import importlib.util
+import json
 import time
 from collections.abc import Sequence
+from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,9 +16,12 @@ import numpy as np
 import invae
 from experiments.compression_sets import TestSet
 from invae.codec.model import default_model
+from invae.data.files import atomic_path
+from invae.data.manifest import cache_folder
+from invae.evaluation import rivals, tuning
 from invae.evaluation.tuning import Tuned, tuned_rivals
 
-__all__ = ["BOUNDED", "TRIVIAL", "alone_rows", "best_bits", "set_rows", "violations"]
+__all__ = ["BOUNDED", "TRIVIAL", "alone_rows", "best_bits", "kept_rivals", "set_rows", "violations"]
 
 BOUNDED = ("SZ3", "SPERR", "ZFP")  # whom the targets name
 TRIVIAL = "grid + best lossless"
@@ -69,7 +77,7 @@ def rival_row(found: Tuned, n_values: int) -> dict[str, Any]:
     return row_of(found.codec, variant, found.n_bytes, n_values, found.max_error, seconds)
 
 
-def set_rows(found: TestSet, efforts: Sequence[int]) -> Rows:
+def set_rows(found: TestSet, efforts: Sequence[int], keep: bool = False) -> Rows:
     """All bounds of a set, the samples stacked in one array."""
     rows: Rows = []
     invae.decompress(invae.compress(found.data[:2], bound=found.bounds[0]))  # not timed: compilation
@@ -77,12 +85,12 @@ def set_rows(found: TestSet, efforts: Sequence[int]) -> Rows:
         labels = {"set": found.name, "bound": bound, "samples": len(found.data)}
         floor = {"floor": found.floors[bound]} if bound in found.floors else {}
         rows.append(labels | our_row(found.data, bound, len(found.data), found.curves) | floor)
-        for tuned in tuned_rivals(found.data, bound, efforts=tuple(efforts)):
+        for tuned in kept_rivals(found.data, bound, efforts=tuple(efforts), keep=keep):
             rows.append(labels | rival_row(tuned, found.data.size))
     return rows
 
 
-def alone_rows(found: TestSet, sizes: Sequence[int], bounds: Sequence[str]) -> Rows:
+def alone_rows(found: TestSet, sizes: Sequence[int], bounds: Sequence[str], keep: bool = False) -> Rows:
     """Small sets: ``n`` samples in one array; for n = 1 the mean over many single samples."""
     rows: Rows = []
     for n in sizes:
@@ -92,14 +100,49 @@ def alone_rows(found: TestSet, sizes: Sequence[int], bounds: Sequence[str]) -> R
             labels = {"set": found.name, "bound": bound, "samples": n}
             ours = [our_row(piece, bound, n, found.curves) for piece in pieces]
             rows.append(labels | summed(ours, n_values))
-            rivals: dict[str, Rows] = {}
+            others: dict[str, Rows] = {}
             for piece in pieces:
-                for tuned in tuned_rivals(piece, bound, efforts=(7,)):
-                    rivals.setdefault(tuned.codec, []).append(rival_row(tuned, piece.size))
-            for each in rivals.values():
+                for tuned in kept_rivals(piece, bound, efforts=(7,), keep=keep):
+                    others.setdefault(tuned.codec, []).append(rival_row(tuned, piece.size))
+            for each in others.values():
                 if len(each) == len(pieces):
                     rows.append(labels | summed(each, n_values))
     return rows
+
+
+def kept_rivals(
+    array: np.ndarray,
+    bound: str,
+    sigma: np.ndarray | None = None,
+    mask: np.ndarray | None = None,
+    *,
+    efforts: tuple[int, ...] = (7, 9),
+    keep: bool = False,
+) -> list[Tuned]:
+    """`tuned_rivals`; with ``keep`` taken from the cache folder where the same values were coded before.
+
+    Rivals do not change when our codec does. Their speeds are then those of the first run.
+    """
+    if not keep:
+        return tuned_rivals(array, bound, sigma, mask, efforts=efforts)
+    digest = hashlib.sha256(repr((array.shape, array.dtype.str, bound, efforts, versions())).encode())
+    for part in (array, sigma, mask):
+        digest.update(b"-" if part is None else np.ascontiguousarray(part).tobytes())
+    path = cache_folder() / "rivals" / f"{digest.hexdigest()[:32]}.json"
+    if path.is_file():
+        return [Tuned(**one) for one in json.loads(path.read_text(encoding="utf-8"))]
+    found = tuned_rivals(array, bound, sigma, mask, efforts=efforts)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_path(path, overwrite=True) as temporary:
+        temporary.write_text(json.dumps([vars(one) for one in found]), encoding="utf-8")
+    return found
+
+
+def versions() -> list[str]:
+    """Of everything that the rivals' bytes depend on."""
+    source = [hashlib.sha256(Path(module.__file__).read_bytes()).hexdigest() for module in (tuning, rivals)]
+    names = ("imagecodecs", "hdf5plugin", "zstandard")
+    return source + [metadata.version(name) for name in names if importlib.util.find_spec(name)]
 
 
 def summed(rows: Rows, n_values: int) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 import invae
-from experiments.compression_rates import our_row, rival_row, row_of, summed, violations
+from experiments.compression_rates import kept_rivals, our_row, rival_row, row_of, summed, violations
 from experiments.compression_sets import special
 from invae.data.records import Curve
 from invae.errors import InvaeError
@@ -18,7 +18,6 @@ from invae.evaluation.residuals import run_test
 from invae.evaluation.rings import ring_scores
 from invae.evaluation.rivals import codecs
 from invae.evaluation.scattering import compare_physics
-from invae.evaluation.tuning import tuned_rivals
 
 __all__ = ["curve_physics_rows", "frame_rows", "real_curve_rows", "ring_rows"]
 
@@ -28,7 +27,9 @@ SCIENCE = 0.5  # k of the scientific tests
 Rows = list[dict[str, Any]]
 
 
-def frame_rows(frames: dict[str, np.ndarray], bounds: Sequence[str], efforts: Sequence[int]) -> Rows:
+def frame_rows(
+    frames: dict[str, np.ndarray], bounds: Sequence[str], efforts: Sequence[int], keep: bool = False
+) -> Rows:
     """Every frame alone, summed over the frames; a sentinel stays exact with every codec."""
     rows: Rows = []
     n_values = sum(image.size for image in frames.values())
@@ -40,7 +41,7 @@ def frame_rows(frames: dict[str, np.ndarray], bounds: Sequence[str], efforts: Se
         rivals: dict[str, Rows] = {}
         for key, image in frames.items():
             mask = None if lossless else masks[key]
-            for tuned in tuned_rivals(image, bound, mask=mask, efforts=tuple(efforts)):
+            for tuned in kept_rivals(image, bound, mask=mask, efforts=tuple(efforts), keep=keep):
                 rivals.setdefault(tuned.codec, []).append(rival_row(tuned, image.size))
         rows += [labels | summed(each, n_values) for each in rivals.values() if len(each) == len(frames)]
     return rows
@@ -130,7 +131,7 @@ def curve_physics_rows(curves: Sequence[Curve], k: float = SCIENCE) -> Rows:
     return rows
 
 
-def real_curve_rows(curves: Sequence[Curve], bounds: Sequence[str]) -> Rows:
+def real_curve_rows(curves: Sequence[Curve], bounds: Sequence[str], keep: bool = False) -> Rows:
     """Intensities of real curves, each coded alone; under ``sigma`` bounds every decoder knows sigma.
 
     Our archive holds what it needs of sigma, so its exact coding (an archive of sigma alone) is taken off.
@@ -149,7 +150,7 @@ def real_curve_rows(curves: Sequence[Curve], bounds: Sequence[str]) -> Rows:
             ours.append(
                 sigma_row(intensity, bound, sigma) if in_sigma else our_row(intensity, bound, 1, True)
             )
-            for tuned in tuned_rivals(intensity, bound, sigma, efforts=(7,)):
+            for tuned in kept_rivals(intensity, bound, sigma, efforts=(7,), keep=keep):
                 rivals.setdefault(tuned.codec, []).append(rival_row(tuned, intensity.size))
         rows.append(labels | summed(ours, n_values))
         for each in rivals.values():

@@ -4,8 +4,9 @@ Rivals are at their best: every layout (samples as rows, columns, one line, a vo
 is tried on the very data that are reported, and the smallest counts; a bound in log10 or in sigma is given
 to them in the domain where it is absolute. Bits are per value, headers included; "with model" adds the bytes
 of the default model for curves (which ships with the package), "model over 10^4" shares them out over 10^4
-curves. MB/s count 4 bytes a value, on a machine that may be busy: compare within a table. The floor is the
-entropy of the counting noise for who knows every expected count.
+curves. MB/s count 4 bytes a value, on a machine that may be busy: compare within a table; in the full
+configuration those of the rivals are of the run that coded the set first. The floor is the entropy of the
+counting noise for who knows every expected count.
 """
 
 from __future__ import annotations
@@ -102,11 +103,11 @@ def run(config: dict[str, Any], rng: np.random.Generator) -> Results:
         "random values": lambda own: labelled("random", random_rows(int(config["n_random"]), own)),
     }
     if curves:
-        stages["real curves"] = lambda own: real_curve_rows(curves, config["real_bounds"])
+        stages["real curves"] = lambda own: real_curve_rows(curves, config["real_bounds"], config["resume"])
         stages["curve physics"] = lambda own: labelled("physics", curve_physics_rows(curves))
     if frames:
         bounds = [*config["sigma_bounds"], "lossless"]
-        stages["real frames"] = lambda own: frame_rows(frames, bounds, config["efforts"])
+        stages["real frames"] = lambda own: frame_rows(frames, bounds, config["efforts"], config["resume"])
         stages["rings"] = lambda own: labelled("rings", ring_rows(frames))
     if config["l2"]:
         stages["l2"] = lambda own: l2_rows(config["l2"], own)
@@ -152,12 +153,12 @@ KINDS = {
 
 
 def set_stage(name: str, config: dict[str, Any]) -> Any:
-    return lambda own: set_rows(SIMULATED[name](config), config["efforts"])
+    return lambda own: set_rows(SIMULATED[name](config), config["efforts"], config["resume"])
 
 
 def small_rows(config: dict[str, Any]) -> Rows:
     found = SIMULATED["curves"](config)
-    rows = alone_rows(found, config["alone"], config["alone_bounds"])
+    rows = alone_rows(found, config["alone"], config["alone_bounds"], config["resume"])
     return [row | {"set": f"curves, {row['samples']} alone"} for row in rows]
 
 
