@@ -37,12 +37,12 @@ FULL = {
     "families": ["photographs", "grains"],
     "noise": [0.005, 0.02, 0.1],
     "n_train": 10_000,
-    "n_train_of": {"grains": 3000},
-    "n_validation": 4,
-    "n_test": 60,
-    "n_calibration": 400,
-    "tv_iterations": 300,
-    "network_seconds": 40.0,
+    "n_train_of": {"grains": 2000},
+    "n_validation": 3,
+    "n_test": 40,
+    "n_calibration": 300,
+    "tv_iterations": 200,
+    "network_seconds": 30.0,
 }
 
 

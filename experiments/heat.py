@@ -40,7 +40,7 @@ FULL = {
     "plate": 32,
     "noise": [0.005, 0.02, 0.1],
     "n_train": 20_000,
-    "n_train_plate": 5000,
+    "n_train_plate": 2000,
     "n_test": 60,
     "n_calibration": 1000,
     "tv_iterations": 500,
@@ -69,10 +69,10 @@ def run_plate(results: Results, config: dict[str, Any], rng: np.random.Generator
     smaller = {
         **config,
         "n_train": config["n_train_plate"],
-        "n_validation": 4,
-        "n_test": 40,
-        "tv_iterations": 300,
+        "n_validation": 2,
+        "n_test": 20,
+        "tv_iterations": 100,
         "ranks": config["plate_ranks"],
         "network_seconds": 0,
     }
-    run_family(results, F, "ellipses", smaller, rng, levels=[0.005, 0.02], label="plate, ")
+    run_family(results, F, "ellipses", smaller, rng, levels=[config["reference_noise"]], label="plate, ")

@@ -49,7 +49,7 @@ QUICK = {
 FULL = {
     "size": 64,
     "n_angles": 30,
-    "cases": [["ellipses", 180, 0.02], ["ellipses", 90, 0.02]],
+    "cases": [["ellipses", 180, 0.02]],
     "n_train": 1500,
     "n_validation": 4,
     "n_test": 20,
