@@ -33,7 +33,7 @@ def compress(
     bound: Annotated[
         str,
         typer.Option(
-            help="0.25sigma | abs:X | rel:X | log:X | lossless, for every value; l2:X for a record as a whole."
+            help="0.25sigma | abs:X | rel:X | log:X | lossless, for every value; l2:X for a whole record."
         ),
     ] = "lossless",
     sigma_bound: Annotated[str, typer.Option(help="Bound on the error bars themselves.")] = "lossless",
