@@ -20,7 +20,7 @@ from scipy.linalg import cho_factor, cho_solve
 
 from invae.autoencoders.gate import Gate
 from invae.autoencoders.patch_kernels import map_patches, sort_labels, turn_rows
-from invae.autoencoders.patches import PatchGrid, in_threads, padded
+from invae.autoencoders.patches import PatchGrid, in_threads, one_thread, padded
 
 __all__ = ["PatchAffineLayer", "PatchMoments"]
 
@@ -40,8 +40,9 @@ class PatchMoments:
 
     def add(self, images: np.ndarray, corrections: np.ndarray, fold: int) -> None:
         """Count images (B, C, rows, cols) with the corrections (B, rows, cols) wanted of them."""
-        for first in range(0, len(images), 4 * CHUNK):
-            self._add(images[first : first + 4 * CHUNK], corrections[first : first + 4 * CHUNK], fold)
+        with one_thread():  # thousands of small products: threads of BLAS would only wait for each other
+            for first in range(0, len(images), 4 * CHUNK):
+                self._add(images[first : first + 4 * CHUNK], corrections[first : first + 4 * CHUNK], fold)
 
     def _add(self, images: np.ndarray, corrections: np.ndarray, fold: int) -> None:
         grid = self.grid
@@ -62,6 +63,10 @@ class PatchMoments:
 
         `ridge` and `borrow` as in `PatchAffineRefiner`.
         """
+        with one_thread():
+            return self._solve(ridge, borrow, without)
+
+    def _solve(self, ridge: float, borrow: float, without: int | None) -> PatchAffineLayer:
         folds = [f for f in range(len(self.power)) if f != without]
         power, cross = (part[folds].sum(axis=0) for part in (self.power, self.cross))
         n_leaves = self.gate.leaves.shape[1]
@@ -113,7 +118,8 @@ class PatchAffineLayer:
             map_patches(patches, turns, order, ends, maps, offsets, places, table, sums.reshape(-1))
             out[first:last] = sums[:, up : rows - up, left : columns - left]
 
-        in_threads(work, len(images), CHUNK)
+        with one_thread():
+            in_threads(work, len(images), CHUNK)
         out /= grid.counts.astype(dtype)
         return out
 

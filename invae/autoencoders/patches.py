@@ -12,13 +12,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numba
 import numpy as np
+from threadpoolctl import ThreadpoolController
 
-__all__ = ["PatchGrid", "in_threads", "padded"]
+__all__ = ["PatchGrid", "in_threads", "one_thread", "padded"]
 
 
 @dataclass(frozen=True)
@@ -89,6 +92,16 @@ def in_threads(work: Callable[[int, int], Any], n: int, chunk: int) -> None:
         return
     with ThreadPoolExecutor(numba.get_num_threads()) as pool:
         list(pool.map(lambda span: work(*span), spans))
+
+
+def one_thread() -> AbstractContextManager[Any]:
+    """While this context is open, BLAS works in the thread that calls it."""
+    return _controller().limit(limits=1, user_api="blas")
+
+
+@cache
+def _controller() -> ThreadpoolController:
+    return ThreadpoolController()  # looks through all loaded libraries, some milliseconds
 
 
 def padded(matrix: np.ndarray, dtype: np.dtype) -> np.ndarray:
