@@ -1,10 +1,11 @@
 """Mixed coding of planes of pixels: neighbourhoods as experts, nothing trained beforehand.
 
 Experts are means and gradients of decoded neighbours, a sign-LMS sum of twelve neighbours, the pixel
-opposite to a centre of symmetry (3 x 3 mean, when the encoder found one), and the same pixel of the frame
-before in a stack. The error scale of each is taken from its errors at the neighbours left, above left,
-above and above right. Odds are mixed as for curves (`invae.codec.decisions`); contexts are the base
-in sixteenths of a count (so low counts learn their own distribution), neighbours, offsets and scales.
+opposite to a centre of symmetry when the encoder found one (as it is, moved by its neighbours, and
+smoothed), and the same pixel of the frame before in a stack. The error scale of each is taken from its
+errors at the neighbours left, above left, above and above right. Odds are mixed as for curves
+(`invae.codec.decisions`); contexts are the base in sixteenths of a count (so low counts learn their own
+distribution), neighbours, offsets and scales.
 """
 
 from __future__ import annotations
@@ -21,10 +22,10 @@ from invae.codec.varint import Reader, Writer
 __all__ = ["decode_frames", "encode_frames"]
 
 PAD = 4
-N_BASIC = 13
+N_BASIC = 15
 LMS, BASE = N_BASIC, N_BASIC + 1
 N_ALL = N_BASIC + 2
-SPEAKERS = np.array([0, 1, 2, 4, 7, 8, 9, 10, 11, 12, LMS, BASE])
+SPEAKERS = np.array([0, 1, 2, 4, 7, 8, 9, 10, 11, 12, LMS, BASE, 13, 14])
 N_SPEAKERS = SPEAKERS.size
 N_TABLES = 12
 N_INPUTS = N_SPEAKERS + N_TABLES + 1
@@ -32,6 +33,9 @@ BOXES = np.array([4, 9])  # half-widths of the wide means
 CLIP = 1 << 30
 LARGEST = 1 << 28
 MOST_BYTES = 4096
+NONE = (0, 0)
+CANDIDATES = 4  # peaks looked at for a centre
+COMMON = 0.6  # of the gain of own centres that a common one must reach
 WINDOW = 160  # pixels about a centre on which it is judged
 FEWEST = 256  # values below which mixing has nothing to learn from
 OFFSETS = np.array(
@@ -54,15 +58,13 @@ OFFSETS = np.array(
 
 def encode_frames(plane: np.ndarray, height: int) -> bytes | None:
     """Code an int64 plane of stacked frames of ``height`` rows, or None where this way does not apply."""
-    n_rows, n_columns = plane.shape
+    n_columns = plane.shape[1]
     if plane.size < FEWEST or n_columns < 4 or np.abs(plane.astype(np.float64)).max() > LARGEST:
         return None
     plane = np.ascontiguousarray(plane)
     if plane.shape[0] % height:
         return None
-    centres = np.array(
-        [_find_centre(plane[k : k + height]) for k in range(0, n_rows, height)], dtype=np.int64
-    )
+    centres = np.array(_find_centres(plane.reshape(-1, height, n_columns)), dtype=np.int64)
     room, n = 4 * plane.size + 65536, -1
     while n < 0:
         buffer = np.empty(room, dtype=np.uint8)
@@ -102,36 +104,71 @@ def _tables() -> tuple[np.ndarray, ...]:
     return softplus, odds, inverse, weight
 
 
-def _find_centre(frame: np.ndarray) -> tuple[int, int]:
-    """Twice the centre (row, column) of the half-turn most like the frame, plus one; 0, 0 for none."""
-    rows, columns = frame.shape
+def _find_centres(frames: np.ndarray) -> list[tuple[int, int]]:
+    """A centre for each frame, the same for all where that serves them about as well as their own ones."""
+    levelled = [_levelled(frame) for frame in frames]
+    own = [_find_centre(full) for full in levelled]
+    if len(frames) == 1:
+        return [centre for centre, _ in own]
+    common, _ = _find_centre(np.mean(levelled, axis=0))
+    if common == NONE:
+        return [centre for centre, _ in own]
+    shared = [_gain(full, common[0] - 1, common[1] - 1) for full in levelled]
+    if sum(shared) > COMMON * sum(gain for _, gain in own):
+        return [common] * len(frames)
+    return [centre for centre, _ in own]
+
+
+def _find_centre(full: np.ndarray) -> tuple[tuple[int, int], float]:
+    """Twice the centre (row, column) of the half-turn that foresees the frame best, plus one; and its gain.
+
+    Candidates are peaks of the autoconvolution and the middle; what counts is by how much opposite pixels
+    are nearer to each other than neighbours are, summed over those pixels.
+    """
+    rows, columns = full.shape
     if rows < 16 or columns < 16:
-        return 0, 0
+        return NONE, 0.0
     step = max(1, min(rows, columns) // 128)
-    small = np.log1p(np.maximum(frame[::step, ::step], 0).astype(np.float64))
-    small -= small.mean()
+    small = full[::step, ::step] - full[::step, ::step].mean()
     size = [2 * n for n in small.shape]
     spectrum = np.fft.rfft2(small, size)
-    match = np.fft.irfft2(spectrum * spectrum, size)  # autoconvolution: peaks at twice the centre
+    match = np.fft.irfft2(spectrum * spectrum, size)  # peaks at twice the centre
     ones = np.fft.rfft2(np.ones_like(small), size)
     overlap = np.fft.irfft2(ones * ones, size)
-    score = np.where(overlap > small.size / 4, match / np.maximum(overlap, 1), -np.inf)
-    r, c = np.unravel_index(int(np.argmax(score)), score.shape)
-    if score[r, c] < 0.5 * (small**2).mean():
-        return 0, 0
-    best, place_ = np.inf, (0, 0)
-    full = np.log1p(np.maximum(frame, 0).astype(np.float64))
-    for row in range(int(r) * step - step, int(r) * step + step + 1):
-        for column in range(int(c) * step - step, int(c) * step + step + 1):
-            r0, r1 = _window(row, rows)
-            c0, c1 = _window(column, columns)
-            if r1 - r0 < min(rows, WINDOW) // 4 or c1 - c0 < min(columns, WINDOW) // 4:
-                continue
-            part = full[r0:r1, c0:c1]
-            error = np.abs(part - part[::-1, ::-1]).mean()
-            if error < best:
-                best, place_ = error, (row + 1, column + 1)
-    return place_
+    score = np.where(overlap > small.size / 4, match / np.sqrt(np.maximum(overlap, 1)), -np.inf)
+    candidates = [((rows - 1) // step, (columns - 1) // step)]
+    for _ in range(CANDIDATES):
+        r, c = (int(k) for k in np.unravel_index(int(np.argmax(score)), score.shape))
+        candidates.append((r, c))
+        score[max(r - 2, 0) : r + 3, max(c - 2, 0) : c + 3] = -np.inf
+    best, found = 0.0, NONE
+    for r, c in candidates:
+        for row in range(r * step - step, r * step + step + 1):
+            for column in range(c * step - step, c * step + step + 1):
+                gain = _gain(full, row, column)
+                if gain > best:
+                    best, found = gain, (row + 1, column + 1)
+    return found, best
+
+
+def _levelled(frame: np.ndarray) -> np.ndarray:
+    """Values on a scale on which neither a bright middle nor sentinels rule: asinh about the median."""
+    values = frame.astype(np.float64)
+    middle = np.median(values)
+    spread = float(np.median(np.abs(values - middle)))
+    return np.asarray(np.arcsinh((values - middle) / max(spread, 1.0)))
+
+
+def _gain(full: np.ndarray, row: int, column: int) -> float:
+    """Difference between neighbours less that between opposites, summed over the part with opposites."""
+    r0, r1 = _window(row, full.shape[0])
+    c0, c1 = _window(column, full.shape[1])
+    if r1 - r0 < min(full.shape[0], WINDOW) // 4 or c1 - c0 < min(full.shape[1], WINDOW) // 4:
+        return -np.inf
+    part = full[r0:r1, c0:c1]
+    down, right = np.abs(np.diff(part, axis=0)), np.abs(np.diff(part, axis=1))
+    neighbours = 0.5 * (down.mean() + right.mean()) * part.size
+    return float(neighbours - np.abs(part - part[::-1, ::-1]).sum())
 
 
 def _window(twice: int, n: int) -> tuple[int, int]:
@@ -213,6 +250,7 @@ def _code(stream, plane, decoding, height, centres, W, V, T, softplus, odds, inv
             p[10] = _earlier(H, i, j, height, p[0], w, n, nw, ne)
             for k in range(2):
                 p[11 + k] = _box_mean(H, i, j, BOXES[k], columns[k], n_columns, p[0])
+            _mirror(H, i - in_frame, in_frame, j, row2, column2, n_columns, w, n, p)
             total = L[0] * w + L[1] * n + L[2] * nw + L[3] * ne + L[4] * ww + L[5] * nn
             total += L[6] * nww + L[7] * nee + L[8] * nnw + L[9] * nne + L[10] * www + L[11] * nnn
             p[LMS] = total >> 8
@@ -255,7 +293,7 @@ def _code(stream, plane, decoding, height, centres, W, V, T, softplus, odds, inv
             ctx[2] = (dw * 9 + dn) * 16 + error_scale
             ctx[3] = ((dw * 9 + dn) * 5 + dne) * 5 + dnw
             ctx[4] = (place(off[1] >> z, 32, 9) * 19 + place(off[10] >> z, 32, 9)) * 2 + up_side
-            ctx[5] = (place(off[6] >> z, 64, 9) * 19 + place(off[7] >> z, 64, 9)) * 4 + (scale >> 2)
+            ctx[5] = (place(off[6] >> z, 64, 9) * 19 + place(off[12] >> z, 64, 9)) * 4 + (scale >> 2)
             ctx[6] = min(max(p[11], 0) >> 4, 2047) * 2 + up_side
             ctx[7] = (min(level(max(w, 0)), 15) * 16 + min(level(max(n, 0)), 15)) * 16 + min(
                 level(max(ne, 0)), 15
@@ -338,6 +376,23 @@ def _opposite(H, origin, i, j, height, row2, column2, n_columns, otherwise):
     above = r - 1 if y > 0 else r
     total = 4 * H[r, q] + H[r, left] + H[r, right] + H[above, q] + H[r + 1, q]
     return total << 5
+
+
+@njit(cache=True, nogil=True)
+def _mirror(H, origin, i, j, row2, column2, n_columns, w, n, p):
+    """The pixel opposite to (i, j), as it is and moved by how its neighbours differ from theirs."""
+    p[13] = p[14] = p[0]
+    if row2 == 0:
+        return
+    y, x = row2 - 1 - i, column2 - 1 - j
+    if not (0 <= y < i or (y == i and x < j)) or not 0 <= x < n_columns - 1:
+        return
+    r, q = origin + y + PAD, x + PAD
+    p[13] = H[r, q] << 8
+    if y < i - 1:
+        p[14] = (2 * H[r, q] + w - H[r, q + 1] + n - H[r + 1, q]) << 7
+    else:
+        p[14] = p[13]
 
 
 @njit(cache=True, nogil=True)

@@ -11,7 +11,7 @@ from scipy.stats import poisson
 
 from invae.codec import Bound, compress, decompress, frames
 from invae.codec.counts import DitheredCells, dither
-from invae.codec.frames import _find_centre, decode_frames, encode_frames
+from invae.codec.frames import _find_centres, decode_frames, encode_frames
 from invae.codec.integers import encode_integers
 from invae.codec.varint import Reader
 from invae.errors import FormatError
@@ -51,11 +51,15 @@ def test_poisson_counts_take_little_more_than_their_entropy(rng, scale):
 
 def test_a_centre_of_symmetry_is_found_and_pays(monkeypatch):
     mean = rings(centre=(30.5, 33.0))
-    assert _find_centre(np.rint(100 * mean).astype(np.int64)) == (62, 67)
+    frame = np.rint(100 * mean).astype(np.int64)
+    assert _find_centres(frame[None]) == [(62, 67)]
+    assert _find_centres(np.stack([frame, frame])) == [(62, 67)] * 2
+    slope = np.add.outer(np.arange(64), 3 * np.arange(64))
+    assert _find_centres(slope[None] ** 2) == [(0, 0)]
     smooth = np.rint(np.log10(mean) / 2e-4).astype(np.int64)
     with_it = len(encode_frames(smooth, 64))
-    monkeypatch.setattr(frames, "_find_centre", lambda frame: (0, 0))
-    assert with_it < 0.93 * len(encode_frames(smooth, 64))
+    monkeypatch.setattr(frames, "_find_centres", lambda stack: [(0, 0)] * len(stack))
+    assert with_it < 0.7 * len(encode_frames(smooth, 64))
 
 
 def test_frames_beat_the_plain_coder_and_are_chosen(rng):
