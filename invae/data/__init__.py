@@ -8,6 +8,8 @@ from invae.data.inventory import inventory
 from invae.data.manifest import data_sets, fetch
 from invae.data.read import read
 from invae.data.records import Curve, Frame, Record, from_parts, identical, unique_names
+from invae.data.simulate_curves import measure_cost, simulate_curves
+from invae.data.simulate_frames import simulate_frames
 from invae.data.ucr import read_ucr
 from invae.data.write import write
 
@@ -21,11 +23,14 @@ __all__ = [
     "from_parts",
     "identical",
     "inventory",
+    "measure_cost",
     "read",
     "read_array",
     "read_cifar",
     "read_idx",
     "read_ucr",
+    "simulate_curves",
+    "simulate_frames",
     "split_inner_path",
     "unique_names",
     "write",

@@ -23,6 +23,7 @@ __all__ = ["Guinier", "fit_guinier"]
 
 FEWEST = 8
 LEAST_P = 1e-3
+LEAST_FALL = 0.2  # over the range; a buffer seen with many counts falls significantly, too
 
 
 @dataclass(frozen=True)
@@ -138,6 +139,9 @@ def _judged(fit: Guinier, q_first: float, qrg_limit: float) -> Guinier:
             reasons.append(f"q Rg reaches {fit.qrg_max:.2f}, above {qrg_limit:g}")
         if q_first * fit.rg > 0.75:
             reasons.append(f"the first point is at q Rg = {q_first * fit.rg:.2f}: no plateau is seen")
+        fall = -np.expm1(-((fit.q_range[1] ** 2 - q_first**2) * fit.rg**2) / 3)
+        if fall < LEAST_FALL:
+            reasons.append(f"the intensity falls by {100 * fall:.0f} % only: a flat curve, or a background")
         if fit.rg_error > 0.1 * fit.rg:
             reasons.append(f"Rg is known to {100 * fit.rg_error / fit.rg:.0f} % only")
     if fit.n_points < FEWEST:

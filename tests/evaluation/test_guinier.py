@@ -119,3 +119,11 @@ def test_a_buffer_has_no_valid_guinier_range(shared_data):
         warnings.simplefilter("ignore")
         curve = read(shared_data / "sas1d" / "ascii" / "embl" / "bsa.dat")[0]
     assert not fit_guinier(curve.q, curve.intensity, curve.sigma).valid
+
+
+def test_a_nearly_flat_curve_is_not_trusted_however_well_it_is_known():
+    q = np.linspace(0.01, 0.28, 450)
+    background = 3 * np.exp(-((q * 1.6) ** 2) / 3)
+    fit = fit_guinier(q, background, 1e-3 * background)
+    assert fit.rg == pytest.approx(1.6, rel=0.05)
+    assert not fit.valid and "a flat curve" in fit.reasons[0]
