@@ -23,6 +23,7 @@ __all__ = ["Guinier", "fit_guinier"]
 
 FEWEST = 8
 LEAST_P = 1e-3
+MOST_EXCESS = 0.4  # of ln I: half as much again
 LEAST_FALL = 0.2  # over the range; a buffer seen with many counts falls significantly, too
 
 
@@ -115,6 +116,7 @@ def fit_guinier(
     i0 = float(np.exp(offset))
     rg = float(np.sqrt(-3 * slope)) if slope < 0 else np.nan
     runs = run_test(y[cut] - offset - slope * x[cut])
+    excess = _excess_below(x, y, weight, first, slope, offset)
     fit = Guinier(
         rg=rg,
         rg_error=float(1.5 * np.sqrt(var_slope) / rg) if slope < 0 else np.nan,
@@ -127,11 +129,13 @@ def fit_guinier(
         runs_p=runs.p,
         reasons=(),
     )
-    return _judged(fit, float(q[first]), qrg_limit)
+    return _judged(fit, float(q[first]), qrg_limit, excess)
 
 
-def _judged(fit: Guinier, q_first: float, qrg_limit: float) -> Guinier:
+def _judged(fit: Guinier, q_first: float, qrg_limit: float, excess: float) -> Guinier:
     reasons = []
+    if excess > MOST_EXCESS:
+        reasons.append(f"below the range the curve lies {np.exp(excess):.1f} x above the line")
     if not np.isfinite(fit.rg):
         reasons.append("the intensity does not fall with q")
     else:
@@ -183,6 +187,15 @@ def _line(x, y, weight, scale_by_scatter):
     return slope, offset, var_slope, factor / w + mean_x**2 * var_slope, chi2
 
 
+def _excess_below(x, y, weight, first, slope, offset) -> float:
+    """Mean of ln(I / line) over the points before the range, less four of its standard deviations."""
+    w = weight[:first].sum()
+    if not w > 0:
+        return 0.0
+    excess = (weight[:first] * (y[:first] - offset - slope * x[:first])).sum() / w
+    return float(excess - 4 / np.sqrt(w))
+
+
 def _choose(q, x, y, weight, with_sigma, limit) -> tuple[int, int]:
     """Window of least relative error of Rg, errors times the root of the worst of three misfits.
 
@@ -208,7 +221,7 @@ def _choose(q, x, y, weight, with_sigma, limit) -> tuple[int, int]:
         for last in np.unique(ends[allowed[[-1, len(allowed) * 3 // 4, len(allowed) // 2]]]):
             cut = slice(first, int(last))
             a, b, var, _, chi2 = _line(x[cut], y[cut], weight[cut], not with_sigma)
-            if a >= 0:
+            if a >= 0 or _excess_below(x, y, weight, first, a, b) > MOST_EXCESS:
                 continue
             residual2 = weight[cut] * (y[cut] - b - a * x[cut]) ** 2
             part = max((last - first) // 5, 4)

@@ -127,3 +127,10 @@ def test_a_nearly_flat_curve_is_not_trusted_however_well_it_is_known():
     fit = fit_guinier(q, background, 1e-3 * background)
     assert fit.rg == pytest.approx(1.6, rel=0.05)
     assert not fit.valid and "a flat curve" in fit.reasons[0]
+
+
+def test_a_range_under_a_curve_that_rises_below_it_is_not_trusted():
+    intensity = sphere(Q, 80.0) + 1e-4 * np.exp(-((Q * 12) ** 2) / 3)
+    fit = fit_guinier(Q, intensity, 0.02 * intensity, q_range=(0.2, 0.3))
+    assert any("above the line" in reason for reason in fit.reasons)
+    assert fit_guinier(Q, intensity, 0.02 * intensity).rg == pytest.approx(np.sqrt(0.6) * 80, rel=0.05)
