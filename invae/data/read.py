@@ -7,6 +7,7 @@ from pathlib import Path
 
 from invae.data.arrays import split_inner_path
 from invae.data.columns import NOTE_PREFIX, read_columns
+from invae.data.foreign import refuse_foreign
 from invae.data.frames import is_cbf, is_edf, is_tiff, read_cbf, read_edf, read_tiff
 from invae.data.isis2d import is_isis2d, read_isis2d
 from invae.data.nist_vax import is_nist_vax, read_nist_vax
@@ -17,15 +18,6 @@ from invae.errors import FileError, FormatError
 __all__ = ["read"]
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
-_FOREIGN = {
-    b"\x93NUMPY": "a NumPy array",
-    b"PK\x03\x04": "a zip archive",
-    b"\x1f\x8b": "a gzip archive",
-    b"%PDF": "a PDF document",
-    b"\x89PNG": "a PNG picture",
-    b"GIF8": "a GIF picture",
-    b"\xff\xd8\xff": "a JPEG picture",
-}
 
 
 def read(path: str | os.PathLike[str], q_unit: str | None = None, lazy: bool | None = None) -> list[Record]:
@@ -74,11 +66,7 @@ def read(path: str | os.PathLike[str], q_unit: str | None = None, lazy: bool | N
         raise FormatError(f"{file.name}: the file is empty")
     if is_tiff(head):
         return list(read_tiff(file))
-    for mark, what in _FOREIGN.items():
-        if head.startswith(mark):
-            raise FormatError(f"{file.name} is {what}, not a scattering file")
-    if head.startswith(b"BM") and b"\0" in head[:16]:
-        raise FormatError(f"{file.name} is a BMP picture, not a scattering file")
+    refuse_foreign(file, head)
     raw = file.read_bytes()
     if NOTE_PREFIX.encode() in head:
         return [read_columns(file, raw, q_unit)]

@@ -405,3 +405,18 @@ def test_plain_nexus_data_over_q_is_a_curve(tmp_path, errors):
     assert curve.units["q"] == "1/nm" and curve.sigma.dtype == np.float32
     (frame,) = read(f"{tmp_path}/a.h5:/entry/image")
     assert isinstance(frame, Frame)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("Z83000.I1D", b"ISIS_83404.TXT\n\n 121 1 1 1 0 0 0 0 0 1\nZ83001.I1D\n", "BSL / OTOKO"),
+        ("x25001.l2d", bytes(400), "BSL / OTOKO"),
+        ("GI2_A9_19", b"#F GI2_A9_19\n#E 1447531404\n#D Sat Nov 14\n\n#S 1 ascan\n1 2\n2 3\n", "log of SPEC"),
+    ],
+)
+def test_known_formats_that_are_not_read_are_named_with_the_way_out(tmp_path, name, content, says):
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(FormatError, match=says):
+        read(path)
