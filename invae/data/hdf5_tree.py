@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from invae.data.hdf5 import attribute, attributes, read_dataset, scalar_or_list, unit_of
+from invae.errors import FormatError
 
 __all__ = ["enclosing_entry", "groups_of_class", "surroundings"]
 
@@ -83,6 +84,8 @@ def surroundings(
         for key in group:
             link = group.get(key, getlink=True)
             if not isinstance(link, h5py.HardLink):
+                if link is None:
+                    raise FormatError(f"{file}: {group.name}: the link {key!r} is damaged")
                 tree[key] = {"@link": f"{getattr(link, 'filename', '')}:{link.path}".removeprefix(":")}
                 continue
             child = group[key]

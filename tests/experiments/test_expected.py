@@ -33,11 +33,12 @@ def test_a_figure_outside_its_tolerance_is_named(monkeypatch, tmp_path):
     assert expected.deviations(results("study", "t", "r", "c", 2.3), quick=False) == []
 
 
-def test_a_table_may_be_absent_only_where_its_entry_says_so(monkeypatch, tmp_path):
+def test_a_row_may_be_absent_only_where_its_entry_says_so(monkeypatch, tmp_path):
     the_only_entry(monkeypatch, tmp_path, "tolerance = 0.1\n")
     assert expected.deviations(results("study", "other", "r", "c", 2.0), quick=True) == [
         "t / r / c is not in the results"
     ]
     the_only_entry(monkeypatch, tmp_path, "tolerance = 0.1\nwhere_present = true\n")
     assert expected.deviations(results("study", "other", "r", "c", 2.0), quick=True) == []
-    assert len(expected.deviations(results("study", "t", "else", "c", 2.0), quick=True)) == 1
+    assert expected.deviations(results("study", "t", "else", "c", 2.0), quick=True) == []
+    assert len(expected.deviations(results("study", "t", "r", "c", 3.0), quick=True)) == 1
