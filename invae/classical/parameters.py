@@ -22,8 +22,9 @@ A score of data alone is flat, and now and then least, where nothing is regulari
 ill-posed operator and few measurements (backward heat) one sample in ten then gets an error of 1 to 10^4.
 The expected energy of the noise in a solution, sigma^2 tr A^T A for x = A y, gives such candidates away:
 mean relative errors of Tikhonov on backward heat (1-D steps, .5 / 2 / 10 % noise, 200 samples) fall from
-1.8 / 10 / 21 under gcv to .15 / .16 / .20 (best possible .13 / .14 / .18), and on blur and tomography it is
-at least as good for Tikhonov, and within 3 % for truncated SVD.
+1.8 / 10 / 21 under gcv to .15 / .16 / .20 (best possible .13 / .14 / .18; measured with a limit of 10 % of
+the energy). On blur and tomography up to 10 % noise it is at least as good for Tikhonov; truncated SVD pays
+up to a seventh (smooth fields, 30 views, 2 %: .113 against .099), and so does Tikhonov at 40 % noise.
 
 References
 ----------
