@@ -6,6 +6,8 @@ smoothed), and the same pixel of the frame before in a stack. The error scale of
 errors at the neighbours left, above left, above and above right. Odds are mixed as for curves
 (`invae.codec.decisions`); contexts are the base in sixteenths of a count (so low counts learn their own
 distribution), neighbours, offsets and scales.
+
+Planes of the first layout know the opposite pixel only smoothed: two experts and their statements less.
 """
 
 from __future__ import annotations
@@ -23,12 +25,12 @@ __all__ = ["decode_frames", "encode_frames"]
 
 PAD = 4
 N_BASIC = 15
+OPPOSITE, MOVED = 13, 14  # what the first layout lacks
 LMS, BASE = N_BASIC, N_BASIC + 1
 N_ALL = N_BASIC + 2
-SPEAKERS = np.array([0, 1, 2, 4, 7, 8, 9, 10, 11, 12, LMS, BASE, 13, 14])
-N_SPEAKERS = SPEAKERS.size
+SPEAKERS = np.array([0, 1, 2, 4, 7, 8, 9, 10, 11, 12, LMS, BASE, OPPOSITE, MOVED])
+N_SPEAKERS, N_FIRST = SPEAKERS.size, SPEAKERS.size - 2
 N_TABLES = 12
-N_INPUTS = N_SPEAKERS + N_TABLES + 1
 BOXES = np.array([4, 9])  # half-widths of the wide means
 CLIP = 1 << 30
 LARGEST = 1 << 28
@@ -68,7 +70,7 @@ def encode_frames(plane: np.ndarray, height: int) -> bytes | None:
     room, n = 4 * plane.size + 65536, -1
     while n < 0:
         buffer = np.empty(room, dtype=np.uint8)
-        n = _code(buffer, plane, False, height, centres, *_fresh(), *_tables())
+        n = _code(buffer, plane, False, height, centres, *_fresh(N_SPEAKERS), *_tables())
         room *= 4
     head = Writer().number(height)
     for row, column in centres.tolist():
@@ -76,8 +78,8 @@ def encode_frames(plane: np.ndarray, height: int) -> bytes | None:
     return bytes(head.data) + buffer[:n].tobytes()
 
 
-def decode_frames(data: bytes, n_rows: int, n_columns: int) -> np.ndarray:
-    """Rebuild the plane."""
+def decode_frames(data: bytes, n_rows: int, n_columns: int, first: bool = False) -> np.ndarray:
+    """Rebuild the plane; ``first`` if it was coded in the first layout."""
     reader = Reader(data)
     height = reader.number()
     if not 0 < height <= n_rows or n_rows % height or n_columns < 4:
@@ -88,12 +90,12 @@ def decode_frames(data: bytes, n_rows: int, n_columns: int) -> np.ndarray:
     centres = np.array(found, dtype=np.int64)
     plane = np.zeros((n_rows, n_columns), dtype=np.int64)
     stream = np.frombuffer(reader.rest(), dtype=np.uint8).copy()
-    _code(stream, plane, True, height, centres, *_fresh(), *_tables())
+    _code(stream, plane, True, height, centres, *_fresh(N_FIRST if first else N_SPEAKERS), *_tables())
     return plane
 
 
-def _fresh() -> tuple[np.ndarray, ...]:
-    W = np.full((N_SETS, N_DECISIONS, SELECTORS, N_INPUTS), 9000, dtype=np.int32)
+def _fresh(n_speakers: int) -> tuple[np.ndarray, ...]:
+    W = np.full((N_SETS, N_DECISIONS, SELECTORS, n_speakers + N_TABLES + 1), 9000, dtype=np.int32)
     V = np.full((N_DECISIONS, SELECTORS, N_SETS), 65536 // N_SETS, dtype=np.int32)
     T = np.full((N_TABLES, TABLE, N_DECISIONS), 1 << 29, dtype=np.int32)
     return W, V, T
@@ -190,9 +192,10 @@ def _code(stream, plane, decoding, height, centres, W, V, T, softplus, odds, inv
     E = np.full((2, N_ALL, n_columns + 2), 256, dtype=np.int64)
     p, R = np.zeros(N_ALL, dtype=np.int64), np.zeros(N_ALL, dtype=np.int64)
     off, inv = np.zeros(N_SPEAKERS, dtype=np.int64), np.zeros(N_SPEAKERS, dtype=np.int64)
-    tail = np.zeros(N_SPEAKERS, dtype=np.int64)
-    x = np.zeros(N_INPUTS, dtype=np.int64)
-    x[N_INPUTS - 1] = 256
+    x = np.zeros(W.shape[3], dtype=np.int64)
+    x[x.size - 1] = 256
+    tail = np.zeros(x.size - N_TABLES - 1, dtype=np.int64)
+    mirrored = tail.size == N_SPEAKERS
     ctx, sel = np.zeros(N_TABLES, dtype=np.int64), np.zeros(N_SETS + 1, dtype=np.int64)
     outs = np.zeros(N_SETS, dtype=np.int64)
     columns = np.zeros((2, n_columns), dtype=np.int64)
@@ -260,13 +263,15 @@ def _code(stream, plane, decoding, height, centres, W, V, T, softplus, odds, inv
                 R[k] = (
                     3 * left + 3 * before[k, j + 1] + before[k, j] + before[k, min(j + 2, n_columns)] + 4
                 ) >> 3
-                if k < BASE:
+                if k < BASE and (mirrored or k < OPPOSITE or k > MOVED):
                     least = min(least, R[k])
             z = 0
             while least >> z >= 4096:
                 z += 1
             for k in range(BASE):
                 p[k] = clip(p[k], 1 << 38)
+                if not mirrored and OPPOSITE <= k <= MOVED:
+                    continue
                 share = weight[min(R[k] >> (z + 2), weight.size - 1)] >> 2
                 top += share * (p[k] - p[0] >> 4)
                 bottom += share
@@ -293,7 +298,8 @@ def _code(stream, plane, decoding, height, centres, W, V, T, softplus, odds, inv
             ctx[2] = (dw * 9 + dn) * 16 + error_scale
             ctx[3] = ((dw * 9 + dn) * 5 + dne) * 5 + dnw
             ctx[4] = (place(off[1] >> z, 32, 9) * 19 + place(off[10] >> z, 32, 9)) * 2 + up_side
-            ctx[5] = (place(off[6] >> z, 64, 9) * 19 + place(off[12] >> z, 64, 9)) * 4 + (scale >> 2)
+            turned = off[12] if mirrored else off[7]
+            ctx[5] = (place(off[6] >> z, 64, 9) * 19 + place(turned >> z, 64, 9)) * 4 + (scale >> 2)
             ctx[6] = min(max(p[11], 0) >> 4, 2047) * 2 + up_side
             ctx[7] = (min(level(max(w, 0)), 15) * 16 + min(level(max(n, 0)), 15)) * 16 + min(
                 level(max(ne, 0)), 15
@@ -381,18 +387,18 @@ def _opposite(H, origin, i, j, height, row2, column2, n_columns, otherwise):
 @njit(cache=True, nogil=True)
 def _mirror(H, origin, i, j, row2, column2, n_columns, w, n, p):
     """The pixel opposite to (i, j), as it is and moved by how its neighbours differ from theirs."""
-    p[13] = p[14] = p[0]
+    p[OPPOSITE] = p[MOVED] = p[0]
     if row2 == 0:
         return
     y, x = row2 - 1 - i, column2 - 1 - j
     if not (0 <= y < i or (y == i and x < j)) or not 0 <= x < n_columns - 1:
         return
     r, q = origin + y + PAD, x + PAD
-    p[13] = H[r, q] << 8
+    p[OPPOSITE] = H[r, q] << 8
     if y < i - 1:
-        p[14] = (2 * H[r, q] + w - H[r, q + 1] + n - H[r + 1, q]) << 7
+        p[MOVED] = (2 * H[r, q] + w - H[r, q + 1] + n - H[r + 1, q]) << 7
     else:
-        p[14] = p[13]
+        p[MOVED] = p[OPPOSITE]
 
 
 @njit(cache=True, nogil=True)

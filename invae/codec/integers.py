@@ -17,7 +17,7 @@ from invae.codec.varint import Reader, Writer
 
 __all__ = ["PlaneModel", "decode_integers", "encode_integers"]
 
-LEARNED, FRAMES = 255, 254
+LEARNED, FIRST_FRAMES, FRAMES = 255, 254, 253
 FEWEST_ROWS = 8
 ALONG_ROWS = ("left", "line", "bend")
 SAMPLE_ROWS = 256
@@ -74,8 +74,8 @@ def decode_integers(
         if model is None:
             raise reader.fail("these integers were coded by a model, but the archive names none")
         return model.decode(reader.rest(), n_rows, n_columns)
-    if method == FRAMES:
-        return decode_frames(reader.rest(), n_rows, n_columns)
+    if method in (FRAMES, FIRST_FRAMES):
+        return decode_frames(reader.rest(), n_rows, n_columns, first=method == FIRST_FRAMES)
     if method > len(predictors.PREDICTORS):
         raise reader.fail(f"predictor {method} is unknown to this version")
     plane = decode_plane(reader.rest(), n_rows, n_columns)

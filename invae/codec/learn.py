@@ -81,6 +81,8 @@ def train_codec(
         raise InputError(
             f"none of the {len(rows)} curves has 16 positive values; give curves as rows of intensities"
         )
+    if start is not None and start.is_first:
+        raise InputError(f"{start} is of a layout without a network; start from another model or from none")
     rng = np.random.default_rng(rng)
     planes = [plane for _ in range(n_draws) for plane in draw_planes(logs, bounds, rng)]
     if n_steps is None:

@@ -14,15 +14,15 @@ from typing import Any
 
 import numpy as np
 
-from invae.codec import decisions, experts, mixing, network
+from invae.codec import decisions, experts, first_mixing, mixing, network
 from invae.codec.integers import decode_integers, encode_integers
 from invae.codec.tables import S_MAX, SQUASH, STRETCH, mixing_tables
 from invae.codec.varint import Reader, Writer
 from invae.errors import ModelError
 
-__all__ = ["CodecModel", "default_model", "find_model"]
+__all__ = ["CodecModel", "default_model", "find_model", "first_default_model"]
 
-MAGIC = b"INVM\2"
+MAGIC, FIRST = b"INVM\2", b"INVM\1"
 MOST_BYTES = 25_000
 REFERENCE = 4  # bytes of the SHA-256 that stand for a model in an archive
 RATES = np.array([8, 2, 255, 3], dtype=np.int64)  # mixers, last mixer, count limit, LMS step
@@ -48,6 +48,19 @@ _PARTS = (
     ("L", (16, mixing.N_MEAN), np.int64, 16),
     ("C", (25, 16), np.int64, 4),
     ("F", (64, 2), np.int64, 1),
+)
+# the same of models from before there was a network
+_FIRST_PARTS = (
+    *_PARTS[:2],
+    (
+        "W",
+        (decisions.N_SETS, decisions.N_DECISIONS, decisions.SELECTORS, first_mixing.N_INPUTS),
+        np.int32,
+        WEIGHT_STEP,
+    ),
+    _PARTS[6],
+    ("L", (16, experts.N_EXPERTS), np.int64, 16),
+    *_PARTS[8:],
 )
 
 
@@ -89,6 +102,11 @@ class CodecModel:
             (mixing.N_TABLES, decisions.TABLE, decisions.N_DECISIONS), 1 << 29, dtype=np.int32
         )
         return cls(arrays)
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this is a model of the first layout, which codes but learns no more."""
+        return "N1" not in self._arrays
 
     @property
     def network(self) -> list[np.ndarray]:
@@ -166,7 +184,8 @@ class CodecModel:
         ModelError
             Not a model, or of another version.
         """
-        if data[: len(MAGIC)] != MAGIC:
+        first = data[: len(MAGIC)] == FIRST
+        if not first and data[: len(MAGIC)] != MAGIC:
             raise ModelError(
                 f"these {len(data)} bytes are no codec model of this version; train one with invae train"
             )
@@ -174,23 +193,24 @@ class CodecModel:
         reader.raw(len(MAGIC))
         try:
             arrays = {}
-            for name, shape, dtype, step in _PARTS:
+            for name, shape, dtype, step in _FIRST_PARTS if first else _PARTS:
                 n_columns = shape[-1]
                 n_rows = int(np.prod(shape[:-1]))
                 plane = decode_integers(Reader(reader.block()), n_rows, n_columns)
                 arrays[name] = (plane * step).astype(dtype).reshape(shape)
-            shape = (mixing.N_TABLES * decisions.N_DECISIONS, decisions.TABLE)
+            n_tables = first_mixing.N_TABLES if first else mixing.N_TABLES
+            shape = (n_tables * decisions.N_DECISIONS, decisions.TABLE)
             used = decode_integers(Reader(reader.block()), *shape) != 0
             values = decode_integers(Reader(reader.block()), 1, int(used.sum()))[0]
         except ValueError as error:
             raise ModelError(f"the codec model is damaged ({error}); restore a copy") from error
         for layer, most in zip(("N1", "N2", "N3"), network.MOST_WEIGHTS):
-            if np.abs(arrays[layer]).max() > most:
+            if not first and np.abs(arrays[layer]).max() > most:
                 raise ModelError(f"the codec model is damaged (a weight beyond {most}); restore a copy")
         stretched = np.zeros(shape, dtype=np.int64)
         stretched[used] = np.clip(values * CHANCE_STEP, -S_MAX, S_MAX)
         cells = (SQUASH[stretched + S_MAX] << 14) | np.where(used, TRUST, 0)
-        cells = cells.reshape(mixing.N_TABLES, decisions.N_DECISIONS, decisions.TABLE).transpose(0, 2, 1)
+        cells = cells.reshape(n_tables, decisions.N_DECISIONS, decisions.TABLE).transpose(0, 2, 1)
         arrays["T"] = np.ascontiguousarray(cells, dtype=np.int32)
         model = cls(arrays)
         model._stored = data
@@ -219,6 +239,12 @@ class CodecModel:
 
 
 @lru_cache(maxsize=1)
+def first_default_model() -> CodecModel:
+    """Return the model that the package brought before there was a network; old archives refer to it."""
+    return CodecModel.from_bytes(files("invae.codec").joinpath("models/curves_first.invm").read_bytes())
+
+
+@lru_cache(maxsize=1)
 def default_model() -> CodecModel:
     """Return the model for curves that ships with the package, trained on simulated curves."""
     return CodecModel.from_bytes(files("invae.codec").joinpath("models/curves.invm").read_bytes())
@@ -237,6 +263,8 @@ def find_model(reference: bytes, known: list[CodecModel]) -> CodecModel:
     for model in [*known, default_model()]:
         if model.digest[:REFERENCE] == reference:
             return model
+    if first_default_model().digest[:REFERENCE] == reference:
+        return first_default_model()
     raise ModelError(
         f"the archive was made with a model of SHA-256 {reference.hex()}.., which is not at hand; "
         "pass that model file (model=...)"
@@ -279,6 +307,11 @@ def _code(
 ) -> int:
     softplus, odds, inverse, weight = mixing_tables()
     a = arrays
+    if "N1" not in a:
+        return first_mixing.code_plane(
+            stream, plane, decoding, start, a["A"], a["B"], inverse, weight, softplus, odds,
+            a["W"], a["V"], a["T"], a["L"], a["C"], a["F"], rates,
+        )  # fmt: skip
     return mixing.code_plane(
         stream, plane, decoding, start, a["A"], a["B"], a["N1"], a["N2"], a["N3"],
         inverse, weight, softplus, odds, a["W"], a["V"], a["T"], a["L"], a["C"], a["F"], rates, seen, met,

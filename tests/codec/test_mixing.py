@@ -15,7 +15,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 import invae
 from invae.codec import Archive, Bound, CodecModel, compress, decompress, default_model, train_codec
 from invae.codec.integers import encode_integers
-from invae.codec.model import MOST_BYTES
+from invae.codec.model import MOST_BYTES, first_default_model
 from invae.codec.tables import S_MAX, mixing_tables
 from invae.errors import FormatError, InputError, ModelError
 
@@ -144,3 +144,15 @@ def test_tables_are_what_they_say():
     R = (4 * np.arange(4096) + 2) / 256
     assert np.abs(inverse / (2**20 / (128 * R + 12)) - 1).max() < 1e-2
     assert np.abs(weight / np.maximum(2**24 * (1 + R**2 / 0.02) ** -1.5, 1) - 1)[:400].max() < 0.02
+
+
+def test_models_of_the_first_layout_still_code_and_are_not_trained_further(rng):
+    curves = guinier_porod(rng, 4)
+    first = first_default_model()
+    assert first.is_first and not default_model().is_first
+    blob = compress(curves, "log:1e-3", model=first)
+    assert len(blob) < 0.8 * len(compress(curves, "log:1e-3", model=None))
+    assert Bound.parse("log:1e-3").check(curves, decompress(blob)).all()
+    assert CodecModel.from_bytes(first.to_bytes()).digest == first.digest
+    with pytest.raises(InputError, match="without a network"):
+        train_codec(curves, start=first)
