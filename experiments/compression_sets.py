@@ -38,13 +38,17 @@ SENTINELS = (2**16 - 1, 2**31 - 1, 2**32 - 1)
 
 @dataclass(frozen=True, eq=False)
 class TestSet:
-    """Samples along the first axis, the bounds they are held to, and the noise floor in bits by bound."""
+    """Samples along the first axis, the bounds they are held to, and the noise floor in bits by bound.
+
+    ``more`` holds these and many further samples, for a rival whose fixed costs weigh on small sets.
+    """
 
     name: str
     data: np.ndarray
     bounds: Sequence[str]
     floors: dict[str, float] = field(default_factory=dict)
     curves: bool = False  # coded by the default model, whose bytes then count
+    more: np.ndarray | None = None
 
     __test__ = False  # not a test
 
@@ -55,7 +59,10 @@ def curve_set(name: str, models: Sequence[str], seed: int, noisy: bool = False) 
         q, n, cache = default_q(config["n_points"]), config["n_curves"], config["resume"]
         clean = simulate_curves(n, names, q, seed, cache=cache)
         if not noisy:
-            return TestSet(name, clean.intensity, config["bounds"], curves=True)
+            more = None
+            if config["stack"] > 1:
+                more = simulate_curves(config["stack"] * n, names, q, seed, cache=cache).intensity
+            return TestSet(name, clean.intensity, config["bounds"], curves=True, more=more)
         noise = simulate_curves(n, names, q, seed, DOSE, cache=cache)
         expected, per_count = expected_counts(q, clean.intensity)
         bounds = config["noisy_bounds"]
