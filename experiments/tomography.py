@@ -1,4 +1,4 @@
-"""Parallel-beam tomography of 64 x 64 images from 30 views, over half a turn and over a quarter.
+"""Parallel-beam tomography of 64 x 64 pixels (quick: 48 x 48) from 30 views over a half or a quarter turn.
 
 The closed-form map is learnt from simulated pairs. Filtered back-projection, CGLS, Tikhonov, truncated SVD
 and total variation see the same measurements and choose their parameter by their own rule or on validation
@@ -19,7 +19,7 @@ __all__ = ["FULL", "QUICK", "TITLE", "run"]
 
 TITLE = "Tomography from 30 views"
 QUICK = {
-    "size": 64,
+    "size": 48,
     "n_angles": 30,
     "families": ["ellipses", "gaussian"],
     "limited": [],
@@ -35,6 +35,7 @@ QUICK = {
 }
 FULL = {
     **QUICK,
+    "size": 64,
     "families": ["ellipses", "gaussian", "photographs", "grains"],
     "limited": ["ellipses", "gaussian"],
     "noise": [0.005, 0.02, 0.1],
