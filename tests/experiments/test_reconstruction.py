@@ -74,7 +74,12 @@ def test_deblurring_and_heat_run_with_their_learned_rivals():
     }
     rod |= {"curve": ["piecewise"], "curve_sizes": [20, 200]}
     results = heat.run({**rod, "n_train_plate": 40, "plate_ranks": [10]}, np.random.default_rng(0))
-    assert len(results.tables) == 5 and results.tables[-1].name == "learning curve"
+    assert [table.name for table in results.tables] == [
+        "step functions, 2 % noise",
+        "random ellipses, plate, 2 % noise",
+        "risk, coverage, noise",
+        "learning curve",
+    ]
 
 
 def test_a_motion_kernel_keeps_the_light_and_is_slanted():
