@@ -1,7 +1,7 @@
 """What the readers make of every file of a folder, and what physics the curves give.
 
 Each file is read to the last bit or refused with one sentence; "second parse" says what another parser than
-ours found equal (`independent.py`). Radii of gyration of proteins are compared
+ours found equal. Radii of gyration of proteins are compared
 with the values their files state, simulated spheres with the radius they were made of; every model is timed.
 """
 
@@ -63,13 +63,13 @@ def inventory_tables(name: str, folder: Path) -> list[Table]:
     read_rows = []
     for row in rows:
         if row["error"] is None:
-            chosen = {key: row.get(key) for key in kept}
+            chosen = {"file": row["file"], "second parse": opinion(folder / row["file"])}
+            chosen |= {key: row.get(key) for key in kept}
             chosen |= {
                 "kept": ", ".join(row["kept"]),
                 "header": row["header_characters"],
                 "q unit": row["q_unit"],
             }
-            chosen["second parse"] = opinion(folder / row["file"])
             read_rows.append(chosen)
     refused = [
         {"file": row["file"], "says": row["error"].replace(f"{folder}/", "")} for row in rows if row["error"]
