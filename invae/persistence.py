@@ -34,6 +34,7 @@ CLASSES = {
     "LinearAutoencoder": "invae.autoencoders.linear",
     "PatchAffineRefiner": "invae.autoencoders.refine",
     "SparseAutoencoder": "invae.autoencoders.sparse",
+    "ConvolutionalSparseAutoencoder": "invae.autoencoders.sparse_convolutional",
     "ProbabilisticPCA": "invae.autoencoders.ppca",
     "UNetPostprocessor": "invae.autoencoders.networks",
     "TrainedLinearAutoencoder": "invae.autoencoders.networks",

@@ -10,6 +10,7 @@ from invae.autoencoders.ppca import ProbabilisticPCA
 from invae.autoencoders.principal import cosines, decoder_svd, optimal_offset, rayleigh_ritz
 from invae.autoencoders.refine import PatchAffineRefiner
 from invae.autoencoders.sparse import SparseAutoencoder
+from invae.autoencoders.sparse_convolutional import ConvolutionalSparseAutoencoder
 from invae.autoencoders.sparse_diagnostics import l1_path, sparsity_report
 from invae.autoencoders.sparse_gaussian import gaussian_sparse_loss, gaussian_sparse_optimum
 from invae.autoencoders.step import (
@@ -27,6 +28,7 @@ from invae.autoencoders.step_training import interlaced_decoder
 
 __all__ = [
     "BayesRiskReconstructor",
+    "ConvolutionalSparseAutoencoder",
     "Landscape",
     "LinearAutoencoder",
     "PatchAffineRefiner",

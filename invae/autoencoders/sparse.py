@@ -16,12 +16,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from invae.autoencoders.sparse_base import SparseModel
 from invae.autoencoders.sparse_coding import fista, lasso_loss, orthogonal_matching_pursuit, threshold
 from invae.autoencoders.sparse_dictionary import first_atoms, replace_dead_atoms, update_atoms
 from invae.errors import InputError
@@ -30,11 +29,10 @@ from invae.linalg.samples import as_rows
 __all__ = ["SparseAutoencoder"]
 
 log = logging.getLogger(__name__)
-ENCODERS = ("fista", "omp", "threshold", "lista")
 POLISH = 400  # steps of fista in transform, against n_steps in training
 
 
-class SparseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class SparseAutoencoder(SparseModel):
     """Dictionary of unit-norm atoms with sparse codes.
 
     Parameters
@@ -93,6 +91,8 @@ class SparseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
     >>> Z.shape, int((Z != 0).sum(axis=1).max())
     ((400, 12), 3)
     """
+
+    ENCODERS = ("fista", "omp", "threshold", "lista")
 
     def __init__(
         self,
@@ -158,10 +158,6 @@ class SparseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         Z, _ = as_rows(Z, (self.decoder_.shape[1],), "codes")
         return Z @ self.decoder_.T.astype(Z.dtype) + self.mean_.astype(Z.dtype)
 
-    def predict(self, X: np.ndarray) -> np.ndarray:
-        """Reconstruct signals (N, n): decode what was encoded."""
-        return self.inverse_transform(self.transform(X))
-
     def score(self, X: np.ndarray, y: None = None) -> float:
         """Minus the mean loss per signal, so that more is better."""
         X = np.asarray(X)
@@ -169,34 +165,20 @@ class SparseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         weight = 0.0 if self.encoder == "omp" else self.weight_
         return -float(lasso_loss(rows, self.decoder_, self.transform(X), weight).mean())
 
-    def to_state(self) -> dict[str, Any]:
-        """Parameters and fitted arrays, for `invae.save`; the seed is kept when it is an integer."""
-        parameters = {**self.get_params(deep=False), "progress": None}
-        if not isinstance(self.rng, int | np.integer):
-            parameters["rng"] = None
-        return {"parameters": parameters, "fitted": {k: v for k, v in vars(self).items() if k.endswith("_")}}
-
-    @classmethod
-    def from_state(cls, state: dict[str, Any]) -> SparseAutoencoder:
-        model = cls(**state["parameters"])
-        vars(model).update(state["fitted"])
-        return model
+    def lasso_codes(
+        self, rows: np.ndarray, weight: float, n_steps: int = POLISH, start: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Codes (N, l) of least ||x - D z||^2 + weight ||z||_1 for centred rows (N, n)."""
+        return fista(rows, self.decoder_.astype(rows.dtype), weight, n_steps, start=start)
 
     @property
     def _n_features_out(self) -> int:
         return self.decoder_.shape[1]
 
     def _check(self) -> None:
-        if self.encoder not in ENCODERS:
-            raise InputError(f"encoder={self.encoder!r} is unknown; choose one of {', '.join(ENCODERS)}")
+        super()._check()
         if self.n_atoms is not None and self.n_atoms < 1:
             raise InputError(f"n_atoms={self.n_atoms}: a dictionary needs at least one atom")
-        for name in ("penalty", "tolerance", "tol"):
-            if not getattr(self, name) >= 0:
-                raise InputError(f"{name}={getattr(self, name)} must not be negative")
-        for name in ("n_epochs", "batch_size", "n_steps"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name}={getattr(self, name)} must be at least 1")
 
     def _learn(self, rows: np.ndarray, D: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Alternate codes and atoms; D is improved in place, the last codes (N, l) are returned."""
