@@ -17,7 +17,7 @@ from invae.codec.bounds import Bound
 from invae.codec.directory import Directory, assemble
 from invae.codec.group import check_item, encode_group
 from invae.codec.l2_group import encode_l2_group
-from invae.codec.model import REFERENCE, CodecModel, default_model
+from invae.codec.model import REFERENCE, CodecModel, default_model, no_model
 from invae.data.files import atomic_path
 from invae.data.records import Curve, Frame, unique_names
 from invae.errors import BoundError, InputError
@@ -98,8 +98,8 @@ def compress(
     sigmas = _beside("sigma", sigma, container, items, names)
     masks = _beside("mask", mask, container, items, names)
     spans = _spans(items)
-    coder = default_model() if model == "default" else model
-    if coder is not None and not isinstance(coder, CodecModel):
+    coder = no_model() if model is None else default_model() if model == "default" else model
+    if not isinstance(coder, CodecModel):
         raise InputError(f"model is {coder!r}; give a CodecModel (see train_codec), 'default' or None")
 
     def code(span: slice) -> tuple[bytes, float]:
@@ -123,8 +123,10 @@ def compress(
         (s.stop - s.start, len(block), zlib.crc32(block), ratio) for s, (block, ratio) in zip(spans, coded)
     ]
     models = []
-    if coder is not None and bound.kind != "l2" and not (bound.kind == sigma_bound.kind == "lossless"):
-        models = [coder.to_bytes() if embed else coder.digest[:REFERENCE]]
+    if bound.kind != "l2" and embed and model is not None:
+        models = [coder.to_bytes()]
+    elif coder.curves is not None and bound.kind != "l2" and {bound.kind, sigma_bound.kind} != {"lossless"}:
+        models = [coder.digest[:REFERENCE]]  # planes of frames name their model themselves
     directory = Directory(container, bound, sigma_bound, names, groups, models)
     return assemble(directory, [block for block, _ in coded])
 

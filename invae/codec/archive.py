@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 from invae.codec.directory import VERSION, locate
 from invae.codec.group import decode_group
 from invae.codec.l2_group import L2_GROUP, decode_l2_group
-from invae.codec.model import CodecModel, find_model
+from invae.codec.model import CodecModel, model_for_reading
 from invae.errors import FileError, FormatError, InputError
 
 __all__ = ["Archive"]
@@ -160,8 +160,8 @@ class Archive:
                 "the archive is damaged, restore a copy"
             )
         try:
-            if self._model is None and self.directory.models:
-                self._model = find_model(self.directory.models[0], self._given)
+            if self._model is None:
+                self._model = model_for_reading(self.directory.models, self._given)
             if data[:1] == bytes([L2_GROUP]):
                 records = decode_l2_group(data, self._offsets[k], n_records)
             else:

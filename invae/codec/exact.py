@@ -24,7 +24,7 @@ import zstandard
 
 from invae.codec.bounds import same_bits
 from invae.codec.decimals import decimal_forms, fixed_to_values, scientific_to_values
-from invae.codec.integers import decode_integers, encode_integers
+from invae.codec.integers import PlaneModel, decode_integers, encode_integers
 from invae.codec.varint import Reader, Writer
 
 __all__ = ["decode_escapes", "decode_exact", "encode_escapes", "encode_exact", "fill_gaps", "sentinels"]
@@ -33,8 +33,12 @@ RAW, SHUFFLE, WHOLE, ORDERED, FIXED, DIGITS, NARROW, MARKED = range(8)
 SENTINELS = (2**16 - 1, 2**31 - 1, 2**32 - 1)
 
 
-def encode_exact(plane: np.ndarray, height: int = 0) -> bytes:
-    """Code a plane (rows, columns) of any native real dtype; ``height`` as for `encode_integers`."""
+def encode_exact(plane: np.ndarray, height: int = 0, model: PlaneModel | None = None) -> bytes:
+    """Code a plane (rows, columns) of any native real dtype; ``height`` as for `encode_integers`.
+
+    Of ``model`` only what codes frames is used.
+    """
+    model = None if model is None else model.without_curves()
     plane = np.ascontiguousarray(plane)
     little = plane.astype(plane.dtype.newbyteorder("<"), copy=False)
     raw = little.tobytes()
@@ -45,10 +49,10 @@ def encode_exact(plane: np.ndarray, height: int = 0) -> bytes:
         marks = sentinels(plane)
         if marks.any() and not marks.all():
             out = Writer().byte(MARKED).raw(encode_escapes(marks, plane))
-            out.raw(encode_integers(fill_gaps(_bits(plane), marks), None, height))
+            out.raw(encode_integers(fill_gaps(_bits(plane), marks), model, height))
             forms.append(bytes(out.data))
         else:
-            forms.append(_encode_whole(plane, height))
+            forms.append(_encode_whole(plane, height, model))
     elif plane.dtype.itemsize <= 8:
         forms += _float_forms(plane)
     smallest = min(forms, key=len)
@@ -59,7 +63,9 @@ def encode_exact(plane: np.ndarray, height: int = 0) -> bytes:
     return min(forms, key=len)
 
 
-def decode_exact(reader: Reader, dtype: np.dtype, n_rows: int, n_columns: int) -> np.ndarray:
+def decode_exact(
+    reader: Reader, dtype: np.dtype, n_rows: int, n_columns: int, model: PlaneModel | None = None
+) -> np.ndarray:
     """Rebuild the plane of native ``dtype`` from the rest of ``reader``."""
     shape, size = (n_rows, n_columns), n_rows * n_columns
     mode = reader.byte()
@@ -73,10 +79,10 @@ def decode_exact(reader: Reader, dtype: np.dtype, n_rows: int, n_columns: int) -
         return _decode_shuffled(reader, dtype, shape)
     if mode == WHOLE and dtype.kind in "biu":
         shift = _shift(reader)
-        return _from_bits(decode_integers(reader, n_rows, n_columns) << shift, dtype)
+        return _from_bits(decode_integers(reader, n_rows, n_columns, model) << shift, dtype)
     if mode == MARKED and dtype.kind in "iu":
         positions, values = decode_escapes(reader, dtype, n_rows, n_columns)
-        plane = _from_bits(decode_integers(reader, n_rows, n_columns), dtype)
+        plane = _from_bits(decode_integers(reader, n_rows, n_columns, model), dtype)
         if positions is not None:
             plane[positions] = values
         return plane
@@ -204,10 +210,10 @@ def _from_bits(bits: np.ndarray, dtype: np.dtype) -> np.ndarray:
     return bits.view(np.uint64) if dtype == np.uint64 else bits.astype(dtype)
 
 
-def _encode_whole(plane: np.ndarray, height: int) -> bytes:
+def _encode_whole(plane: np.ndarray, height: int, model: PlaneModel | None) -> bytes:
     bits = _bits(plane)
     shift = _common_zeros(bits)
-    return bytes(Writer().byte(WHOLE).number(shift).raw(encode_integers(bits >> shift, None, height)).data)
+    return bytes(Writer().byte(WHOLE).number(shift).raw(encode_integers(bits >> shift, model, height)).data)
 
 
 def _encode_ordered(plane: np.ndarray) -> bytes:

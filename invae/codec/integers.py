@@ -12,12 +12,13 @@ import numpy as np
 
 from invae.codec import predictors
 from invae.codec.entropy import decode_plane, encode_plane
-from invae.codec.frames import decode_frames, encode_frames
+from invae.codec.first_frames import decode_frames
 from invae.codec.varint import Reader, Writer
 
 __all__ = ["PlaneModel", "decode_integers", "encode_integers"]
 
-LEARNED, FIRST_FRAMES, FRAMES = 255, 254, 253
+LEARNED, FIRST_FRAMES, SECOND_FRAMES, FRAMES = 255, 254, 253, 252
+REFERENCE = 4  # bytes of a frame model's SHA-256
 FEWEST_ROWS = 8
 ALONG_ROWS = ("left", "line", "bend")
 SAMPLE_ROWS = 256
@@ -26,14 +27,46 @@ SMALL = 1 << 16
 NEAR = 0.05
 
 
-class PlaneModel(Protocol):
-    """What codes planes in a learned way: `invae.codec.model.CodecModel`."""
+class CurveCoder(Protocol):
+    """What codes planes of curves: `invae.codec.curve_model.CurveModel`."""
 
     def encode(self, plane: np.ndarray) -> bytes | None:
         """Bytes of a plane, or None where the model does not apply."""
 
     def decode(self, data: bytes, n_rows: int, n_columns: int) -> np.ndarray:
         """Inverse of `encode`."""
+
+
+class FrameCoder(Protocol):
+    """What codes planes of stacked frames: `invae.codec.frame_model.FrameModel`."""
+
+    @property
+    def digest(self) -> bytes:
+        """What it is known by."""
+
+    def encode(self, plane: np.ndarray, height: int) -> bytes | None:
+        """Bytes of a plane of frames of ``height`` rows, or None where the model does not apply."""
+
+    def decode(self, data: bytes, n_rows: int, n_columns: int) -> np.ndarray:
+        """Inverse of `encode`."""
+
+
+class PlaneModel(Protocol):
+    """What codes planes in a learned way: `invae.codec.model.CodecModel`."""
+
+    @property
+    def curves(self) -> CurveCoder | None:
+        """Coder of curves, if there is one."""
+
+    @property
+    def frames(self) -> FrameCoder:
+        """Coder of frames."""
+
+    def frame_model(self, reference: bytes) -> FrameCoder:
+        """Coder of frames that is known by ``reference``."""
+
+    def without_curves(self) -> PlaneModel:
+        """Return the model for exact values, which no curve model codes."""
 
 
 def encode_integers(plane: np.ndarray, model: PlaneModel | None = None, height: int = 0) -> bytes:
@@ -53,10 +86,11 @@ def encode_integers(plane: np.ndarray, model: PlaneModel | None = None, height: 
         coded = encode_plane(predictors.residuals(plane, name))
         if not best or len(coded) + 1 < len(best):
             best = bytes([1 + predictors.PREDICTORS.index(name)]) + coded
-    if model is not None:
-        best = _shorter(best, LEARNED, model.encode(plane))
-    if height >= FEWEST_ROWS and names[0] not in ALONG_ROWS:
-        best = _shorter(best, FRAMES, encode_frames(plane, height))
+    if model is not None and model.curves is not None:
+        best = _shorter(best, bytes([LEARNED]), model.curves.encode(plane))
+    if model is not None and height >= FEWEST_ROWS and names[0] not in ALONG_ROWS:
+        head = bytes([FRAMES]) + model.frames.digest[:REFERENCE]
+        best = _shorter(best, head, model.frames.encode(plane, height))
     return best
 
 
@@ -71,10 +105,14 @@ def decode_integers(
             raise reader.fail("a constant is longer than 64 bits")
         return np.full((n_rows, n_columns), value, dtype=np.int64)
     if method == LEARNED:
-        if model is None:
+        if model is None or model.curves is None:
             raise reader.fail("these integers were coded by a model, but the archive names none")
-        return model.decode(reader.rest(), n_rows, n_columns)
-    if method in (FRAMES, FIRST_FRAMES):
+        return model.curves.decode(reader.rest(), n_rows, n_columns)
+    if method == FRAMES:
+        if model is None:
+            raise reader.fail("these frames were coded by a model, but none is given")
+        return model.frame_model(reader.raw(REFERENCE)).decode(reader.rest(), n_rows, n_columns)
+    if method in (SECOND_FRAMES, FIRST_FRAMES):
         return decode_frames(reader.rest(), n_rows, n_columns, first=method == FIRST_FRAMES)
     if method > len(predictors.PREDICTORS):
         raise reader.fail(f"predictor {method} is unknown to this version")
@@ -82,8 +120,8 @@ def decode_integers(
     return predictors.restore(plane, predictors.PREDICTORS[method - 1])
 
 
-def _shorter(best: bytes, method: int, coded: bytes | None) -> bytes:
-    return best if coded is None or len(coded) + 1 >= len(best) else bytes([method]) + coded
+def _shorter(best: bytes, head: bytes, coded: bytes | None) -> bytes:
+    return best if coded is None or len(head) + len(coded) >= len(best) else head + coded
 
 
 def _promising(plane: np.ndarray) -> list[str]:

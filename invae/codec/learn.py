@@ -1,242 +1,111 @@
-"""Training a codec model: taps by least absolute deviation, the network, then a pass of coding.
-
-Taps w of each class minimise sum |e| of e = y - w . x by iteratively reweighted least squares with weights 1
-/ (|e| + 1/2): errors are coded at a cost that grows like their logarithm, so squares would spend the fit on
-the few large ones.
-"""
+"""Training a codec model from a user's own curves and frames."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from invae.codec.experts import LENGTH_A, LENGTH_B, N_A, N_B, PAD
-from invae.codec.learn_network import count_decisions, start_weights, train_network
+from invae.codec.learn_curves import DEFAULT_BOUNDS, train_curves
+from invae.codec.learn_frames import train_frames
 from invae.codec.model import CodecModel, default_model
 from invae.errors import InputError
 
-__all__ = ["DEFAULT_BOUNDS", "HELD_OUT", "train_codec", "train_default", "train_on_planes"]
+__all__ = ["train_codec"]
 
-DEFAULT_BOUNDS = (5e-5, 2e-1)
-# Models that the shipped model never saw, for tests of generalisation.
-HELD_OUT = (
-    "core_shell_sphere",
-    "fractal_core_shell",
-    "gauss_lorentz_gel",
-    "pearl_necklace",
-    "teubner_strey",
-    "vesicle",
-)
-FIT_ROWS = 600
-MOST_ROWS_A_CLASS = 20_000
-CHUNK = 50
-SERIES = 0.1  # share of planes whose rows are made a series
-EARLY, LATE = (10, 4, 400, 10), (4, 2, 400, 3)  # rates of the first and the second half of training
+FEWEST_POINTS, SHORTEST_SIDE = 16, 16
+CURVE_DRAWS = 7
 
 
 def train_codec(
-    curves: Any,
+    data: Any,
     bounds: tuple[float, float] = DEFAULT_BOUNDS,
     rng: int | np.random.Generator | None = 0,
     progress: Any = None,
     *,
     start: CodecModel | None = None,
-    n_draws: int = 7,
+    n_draws: int | None = None,
     n_steps: int | None = None,
 ) -> CodecModel:
-    """Learn a compression model from curves.
+    """Learn a compression model from curves, frames or both.
+
+    What is not among the data is taken from ``start``: a model learnt from curves codes frames as that does.
 
     Parameters
     ----------
-    curves : array_like of shape (n_curves, n_q), or sequence of 1-D arrays or records
-        Intensities; values that are not positive are left out. A few hundred curves are enough.
+    data : array_like of shape (n_curves, n_q) or (n_frames, rows, columns), or sequence
+        Of a sequence every item is a curve or a frame, as array or record, by its number of axes. Of curves
+        values that are not positive are left out; a few hundred curves are enough. Frames may hold counts
+        (integers, negative ones mark dead pixels) or intensities (NaN marks).
     bounds : tuple of two floats
-        Range of the bounds in log10 to train for; the model serves those somewhat beyond, too.
+        Range of the bounds in log10 to train for; the model serves those somewhat beyond, too. Counts are
+        coded as they are or within .2 to 1.2 of their standard deviation.
     rng : int, Generator or None
-        Order of the curves, bounds, scales and batches.
+        Order of the data, bounds, scales and batches.
     progress : callable(done, total), optional
     start : CodecModel, optional
-        Whose network to go on from; the package's model unless given.
-    n_draws : int
-        How often each curve is taken, every time under another bound and scaled by another factor.
+        Whose networks to go on from; the package's model unless given.
+    n_draws : int, optional
+        How often each curve (7 unless given) or frame (3) is taken, every time under another bound.
     n_steps : int, optional
-        Steps of the network's training; unless given, from 1500 for few curves to 20000 for many.
+        Steps of a network's training; unless given, from 1500 for few data to 20000 for many.
 
     Returns
     -------
     model : CodecModel
-        At most 25 kB; pass it as ``compress(..., model=model)`` or save it with `invae.save`.
+        At most 25 kB for curves and for frames each; pass it as ``compress(..., model=model)`` or save it
+        with `invae.save`.
 
     Raises
     ------
     InputError
-        No curve has 16 positive values.
+        No curve has 16 positive values and no frame 16 rows and columns, or an item is neither.
     """
-    rows = [np.asarray(getattr(curve, "values", curve), dtype=np.float64).ravel() for curve in curves]
-    logs = [np.log10(row[np.isfinite(row) & (row > 0)]) for row in rows]
-    logs = [row for row in logs if row.size >= 16]
-    if not logs:
-        raise InputError(
-            f"none of the {len(rows)} curves has 16 positive values; give curves as rows of intensities"
-        )
-    if start is not None and start.is_first:
-        raise InputError(f"{start} is of a layout without a network; start from another model or from none")
+    curves, frames = _sorted(data)
+    start = start or default_model()
+    network = None if start.curves is None or start.curves.is_first else start.curves.network
+    if curves and network is None:
+        raise InputError(f"{start} has no network for curves; start from another model or from none")
     rng = np.random.default_rng(rng)
-    planes = [plane for _ in range(n_draws) for plane in draw_planes(logs, bounds, rng)]
-    if n_steps is None:
-        n_steps = int(np.clip(sum(row.size for row in logs) // 20, 1500, 20_000))
-    network = (start or default_model()).network
-    return train_on_planes(planes, network, n_steps, rng, progress)
-
-
-def draw_planes(
-    logs: Sequence[np.ndarray], bounds: tuple[float, float], rng: np.random.Generator
-) -> list[np.ndarray]:
-    """Planes of at most `CHUNK` curves of one length (log10 values), each plane on its own grid.
-
-    Rows are scaled by random factors, or turned into a series of like curves.
-    """
-    groups: list[list[np.ndarray]] = []
-    for k in rng.permutation(len(logs)):
-        if groups and len(groups[-1]) < CHUNK and groups[-1][0].size == logs[k].size:
-            groups[-1].append(logs[k])
-        else:
-            groups.append([logs[k]])
-    planes = []
-    for group in groups:
-        step = 2 * 10 ** rng.uniform(*np.log10(bounds))
-        rows = np.stack(group)
-        if rng.random() < SERIES:
-            rows = as_series(rows, rng)
-        else:
-            rows = rows + rng.uniform(-2, 2, (len(rows), 1))
-        planes.append(np.rint(rows / step).astype(np.int64))
-    return planes
-
-
-def as_series(rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """As many rows that move from the first to the second by a random walk of their mixture."""
-    walk = np.cumsum(rng.standard_normal(len(rows)) * 10 ** rng.uniform(-4, -1))
-    share = 0.5 + np.arctan(walk)[:, None] / np.pi
-    return (1 - share) * rows[0] + share * rows[-1]
-
-
-def train_on_planes(
-    planes: Sequence[np.ndarray],
-    network: Sequence[np.ndarray],
-    n_steps: int,
-    rng: np.random.Generator,
-    progress: Any = None,
-) -> CodecModel:
-    """Learn a model from int64 planes whose rows are curves on integer grids.
-
-    A pass of coding warms up and records what the network is to see; ``n_steps`` of training improve the
-    network; a second pass trains mixers and tables beside it.
-    """
-    total = 2 * len(planes) + n_steps
     report = progress or (lambda done, total: None)
-    watching = CodecModel.untrained()
-    A, B = fit_taps(planes)
-    watching.set_arrays(A=A, B=B)
-    for plane in planes[: len(planes) // 7]:
-        watching.learn(plane, EARLY)
-    watched = []
-    for k, plane in enumerate(planes):
-        watched.append(watching.watch(plane, LATE))
-        report(k + 1, total)
-    seen = np.concatenate([s for s, _ in watched])
-    counts = np.concatenate([count_decisions(met) for _, met in watched])
-    del watched
-    done = len(planes)
-    weights = train_network(
-        seen, counts, network, n_steps, rng, progress=lambda k, _: report(done + k, total)
-    )
-    model = CodecModel.untrained()
-    L, C = watching.arrays("L", "C")
-    model.set_arrays(A=A, B=B, L=L, C=C, N1=weights[0], N2=weights[1], N3=weights[2])
-    done += n_steps
-    for k, plane in enumerate(planes):
-        model.learn(plane, EARLY if 2 * k < len(planes) else LATE)
-        report(done + k + 1, total)
-    return model.settled()
+    parts = bool(curves) + bool(frames)
+
+    def part(k: int) -> Any:
+        return lambda done, total: report(k * total + done, parts * total)
+
+    learned_curves, learned_frames = start.curves, start.frames if start.own_frames else None
+    if curves:
+        draws = CURVE_DRAWS if n_draws is None else n_draws
+        learned_curves = train_curves(curves, bounds, rng, part(0), network or (), draws, n_steps)
+    if frames:
+        learned_frames = train_frames(
+            frames, bounds, rng, part(parts - 1), start.frames.network, n_draws, n_steps
+        )
+    return CodecModel(learned_curves, learned_frames)
 
 
-def fit_taps(planes: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Return taps (2^-14) of both learned experts by class, shapes (N_A, LENGTH_A) and (N_B, LENGTH_B)."""
-    found: tuple[list[list[np.ndarray]], list[list[np.ndarray]]] = (
-        [[] for _ in range(N_A)],
-        [[] for _ in range(N_B)],
-    )
-    share = max(1, len(planes) * CHUNK // (FIT_ROWS * 7))
-    for plane in planes[::share]:
-        for found_of, length, (classes, x, y) in zip(found, (LENGTH_A, LENGTH_B), _samples(plane)):
-            for k in np.unique(classes):
-                chosen = classes == k
-                found_of[k].append(np.c_[x[chosen][:, 1:length], y[chosen]])
-    taps = np.zeros((N_A, LENGTH_A)), np.zeros((N_B, LENGTH_B))
-    rng = np.random.default_rng(0)
-    for found_of, fitted in zip(found, taps):
-        for k, parts in enumerate(found_of):
-            if not parts:
-                continue
-            rows = np.concatenate(parts).astype(np.float64)
-            if len(rows) > MOST_ROWS_A_CLASS:
-                rows = rows[rng.permutation(len(rows))[:MOST_ROWS_A_CLASS]]
-            if len(rows) >= 50:
-                fitted[k, 1:] = _least_absolute(rows[:, :-1], rows[:, -1])
-    A, B = (np.clip(np.rint(fitted * 2**14), -(1 << 17), 1 << 17).astype(np.int64) for fitted in taps)
-    return A, B
-
-
-def _samples(plane: np.ndarray) -> tuple[tuple[np.ndarray, np.ndarray, np.ndarray], ...]:
-    """For both experts: class, differences of past values to the last, and the next difference."""
-    n = plane.shape[1]
-    padded = np.concatenate([np.repeat(plane[:, :1], PAD, axis=1), plane], axis=1)
-    j = np.arange(min(6, n), n)
-    past = np.stack([padded[:, PAD + j - 1 - k] for k in range(LENGTH_B + 2)], axis=-1)
-    bends = np.abs(past[..., :4] - 2 * past[..., 1:5] + past[..., 2:6]).sum(axis=-1)
-    slope = np.abs(past[..., 5] - past[..., 0])
-    class_a = np.minimum(_levels(bends), 11) * 3 + np.digitize(slope, [1, 4])
-    class_b = (16 * j // n)[None, :] * 4 + np.digitize(bends, [3, 9, 33])
-    x, y = past - past[..., :1], plane[:, j] - past[..., 0]
-    return tuple((c.ravel(), x.reshape(-1, x.shape[-1]), y.ravel()) for c in (class_a, class_b))
-
-
-def _levels(sizes: np.ndarray) -> np.ndarray:
-    length = np.zeros_like(sizes)
-    while ((sizes >> length) > 3).any():
-        length += (sizes >> length) > 3
-    return 2 * length + (sizes >> length)
-
-
-def _least_absolute(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    weight, taps = np.ones(len(y)), np.zeros(x.shape[1])
-    for _ in range(8):
-        gram = (x * weight[:, None]).T @ x
-        gram[np.diag_indices_from(gram)] += 1e-5 * len(y) + 1e-6 * np.trace(gram) / len(gram)
-        taps = np.linalg.solve(gram, (x * weight[:, None]).T @ y)
-        weight = 1.0 / (np.abs(y - x @ taps) + 0.5)
-    return taps
-
-
-def train_default(
-    n_curves: int = 12_000, n_steps: int = 150_000, seed: int = 0, progress: Any = None
-) -> CodecModel:
-    """Train the package's model for curves: simulated ones of the fast sasmodels without `HELD_OUT`.
-
-    The model that ships was made in a quarter of an hour by
-
-        from invae.codec.learn import train_default
-        open("curves.invm", "wb").write(train_default().to_bytes())
-    """
-    from invae.data.sasmodels_bridge import FAST_MODELS
-    from invae.data.simulate_curves import default_q, simulate_curves
-
-    rng = np.random.default_rng(seed)
-    models = [name for name in FAST_MODELS if name not in HELD_OUT]
-    curves = simulate_curves(n_curves, models=models, q=default_q(256), rng=seed).intensity
-    untrained = CodecModel.untrained()
-    untrained.set_arrays(**dict(zip(("N1", "N2", "N3"), start_weights(rng))))
-    return train_codec(curves, rng=rng, progress=progress, start=untrained, n_draws=3, n_steps=n_steps)
+def _sorted(data: Any) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Rows of log10 intensities, and frames."""
+    curves, frames, n = [], [], 0
+    for item in data:
+        n += 1
+        values = np.asarray(getattr(item, "values", item))
+        if values.ndim == 1:
+            row = values.astype(np.float64)
+            row = np.log10(row[np.isfinite(row) & (row > 0)])
+            if row.size >= FEWEST_POINTS:
+                curves.append(row)
+        elif values.ndim >= 2 and values.dtype.kind in "iuf":
+            stack = values.reshape(-1, *values.shape[-2:])
+            frames += list(stack) if min(stack.shape[1:]) >= SHORTEST_SIDE else []
+        else:
+            raise InputError(
+                f"item {n - 1} has shape {values.shape} and dtype {values.dtype}; give curves (1-D) or "
+                "frames (2-D)"
+            )
+    if not curves and not frames:
+        raise InputError(
+            f"none of the {n} items is a curve with {FEWEST_POINTS} positive values or a frame of at least "
+            f"{SHORTEST_SIDE} x {SHORTEST_SIDE} pixels; give curves as rows of intensities, frames as images"
+        )
+    return curves, frames

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from invae.codec.network import HIDDEN, MOST_WEIGHTS, N_LOGITS, N_SEEN
+from invae.codec.network import MOST_WEIGHTS, N_LOGITS
 
 __all__ = ["count_decisions", "start_weights", "train_network"]
 
@@ -52,12 +52,16 @@ def count_decisions(met: np.ndarray) -> np.ndarray:
     return counts
 
 
-def start_weights(rng: np.random.Generator) -> list[np.ndarray]:
-    """Random whole weights of the three layers, the last row of the second and third being biases."""
-    sizes = (N_SEEN, HIDDEN[0] + 1, HIDDEN[1] + 1), (*HIDDEN, N_LOGITS)
+def start_weights(sizes: tuple[int, int, int], rng: np.random.Generator) -> list[np.ndarray]:
+    """Random whole weights of the three layers, the last row of the second and third being biases.
+
+    ``sizes`` are the number of what the network sees and of both hidden layers.
+    """
+    n_seen, first, second = sizes
+    shapes = (n_seen, first + 1, second + 1), (first, second, N_LOGITS)
     return [
         np.rint(64 * rng.uniform(-1, 1, (rows, columns)) * rows**-0.5).astype(np.int16)
-        for rows, columns in zip(*sizes)
+        for rows, columns in zip(*shapes)
     ]
 
 
@@ -75,7 +79,7 @@ def train_network(
 
     Parameters
     ----------
-    seen : ndarray of int8, shape (n, N_SEEN)
+    seen : ndarray of int8, shape (n, inputs)
     counts : ndarray of int8, shape (n, N_LOGITS, 2)
         See `count_decisions`.
     weights : sequence of three ndarrays

@@ -9,12 +9,23 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.stats import poisson
 
-from invae.codec import Bound, compress, decompress, frames
+import invae
+from invae.codec import (
+    Archive,
+    Bound,
+    CodecModel,
+    compress,
+    decompress,
+    default_model,
+    frame_model,
+    train_codec,
+)
+from invae.codec.centres import find_centres
 from invae.codec.counts import DitheredCells, dither
-from invae.codec.frames import _find_centres, decode_frames, encode_frames
+from invae.codec.frame_model import FrameModel, shipped_frame_model
 from invae.codec.integers import encode_integers
-from invae.codec.varint import Reader
-from invae.errors import FormatError
+from invae.codec.learn_frames import draw_frame_planes, fit_frame_taps
+from invae.errors import FormatError, InputError, ModelError
 
 
 def rings(shape=(64, 64), centre=(30.5, 33.0), scale=20.0):
@@ -28,15 +39,17 @@ def rings(shape=(64, 64), centre=(30.5, 33.0), scale=20.0):
 @given(
     arrays(np.int64, (24, 13), elements=st.integers(-(2**28), 2**28) | st.integers(-2, 9)),
     st.sampled_from([8, 12, 24]),
+    st.sampled_from([shipped_frame_model(), FrameModel.untrained()]),
 )
-def test_any_stack_comes_back(plane, height):
-    assert np.array_equal(decode_frames(encode_frames(plane, height), *plane.shape), plane)
+def test_any_stack_comes_back(plane, height, model):
+    assert np.array_equal(model.decode(model.encode(plane, height), *plane.shape), plane)
 
 
 def test_what_does_not_suit_is_left_to_the_other_coder():
-    assert encode_frames(np.zeros((4, 4), np.int64), 4) is None
-    assert encode_frames(np.full((40, 40), 2**40), 40) is None
-    assert encode_frames(np.zeros((40, 40), np.int64), 7) is None
+    model = shipped_frame_model()
+    assert model.encode(np.zeros((4, 4), np.int64), 4) is None
+    assert model.encode(np.full((40, 40), 2**40), 40) is None
+    assert model.encode(np.zeros((40, 40), np.int64), 7) is None
 
 
 @pytest.mark.parametrize("scale", [1.0, 20.0, 300.0])
@@ -46,39 +59,112 @@ def test_poisson_counts_take_little_more_than_their_entropy(rng, scale):
     k = np.arange(0, counts.max() + 200)[:, None]
     mass = poisson.pmf(k, mean.ravel()[None])
     floor = -(mass * np.log2(np.maximum(mass, 1e-300))).sum(axis=0).mean()
-    assert floor < 8 * len(encode_frames(counts.reshape(-1, 64), 64)) / counts.size < 1.12 * floor + 0.1
+    taken = 8 * len(shipped_frame_model().encode(counts.reshape(-1, 64), 64)) / counts.size
+    assert floor < taken < 1.08 * floor + 0.08
 
 
 def test_a_centre_of_symmetry_is_found_and_pays(monkeypatch):
     mean = rings(centre=(30.5, 33.0))
     frame = np.rint(100 * mean).astype(np.int64)
-    assert _find_centres(frame[None]) == [(62, 67)]
-    assert _find_centres(np.stack([frame, frame])) == [(62, 67)] * 2
+    assert find_centres(frame[None]) == [(62, 67)]
+    assert find_centres(np.stack([frame, frame])) == [(62, 67)] * 2
     slope = np.add.outer(np.arange(64), 3 * np.arange(64))
-    assert _find_centres(slope[None] ** 2) == [(0, 0)]
+    assert find_centres(slope[None] ** 2) == [(0, 0)]
     smooth = np.rint(np.log10(mean) / 2e-4).astype(np.int64)
-    with_it = len(encode_frames(smooth, 64))
-    monkeypatch.setattr(frames, "_find_centres", lambda stack: [(0, 0)] * len(stack))
-    assert with_it < 0.7 * len(encode_frames(smooth, 64))
+    with_it = len(shipped_frame_model().encode(smooth, 64))
+    monkeypatch.setattr(frame_model, "find_centres", lambda stack: [(0, 0)] * len(stack))
+    assert with_it < 0.7 * len(shipped_frame_model().encode(smooth, 64))
 
 
-def test_frames_beat_the_plain_coder_and_are_chosen(rng):
+def test_frames_beat_the_plain_coder_and_name_their_model(rng):
     counts = rng.poisson(rings(scale=20.0), (8, 64, 64)).reshape(-1, 64)
-    chosen = encode_integers(counts, height=64)
-    assert chosen[0] == 253 and len(chosen) < 0.97 * len(encode_integers(counts))
+    chosen = encode_integers(counts, default_model(), height=64)
+    assert chosen[0] == 252 and chosen[1:5] == shipped_frame_model().digest[:4]
+    assert len(chosen) < 0.95 * len(encode_integers(counts))
+
+
+def test_training_pays_on_smooth_frames():
+    smooth = np.rint(np.log10(rings(shape=(96, 64), centre=(-9.0, 80.0))) / 2e-3).astype(np.int64)
+    trained, untrained = shipped_frame_model(), FrameModel.untrained()
+    assert len(trained.encode(smooth, 96)) < 0.85 * len(untrained.encode(smooth, 96))
+
+
+def test_coding_leaves_the_model_as_it_was():
+    frame, model = np.rint(rings()).astype(np.int64), shipped_frame_model()
+    assert model.encode(frame, 64) == model.encode(frame, 64)
 
 
 def test_damaged_frames_end():
-    data = encode_frames(np.rint(rings()).astype(np.int64), 64)
+    model = shipped_frame_model()
+    data = model.encode(np.rint(rings()).astype(np.int64), 64)
     for k in range(0, len(data), 5):
         damaged = bytearray(data)
         damaged[k] ^= 0x41
         try:
-            decode_frames(bytes(damaged), 64, 64)
+            model.decode(bytes(damaged), 64, 64)
         except FormatError:
             continue
     with pytest.raises(FormatError):
-        Reader(b"").byte()
+        model.decode(b"", 64, 64)
+
+
+def test_the_shipped_model_is_small_and_damaged_or_foreign_ones_are_refused():
+    data = shipped_frame_model().to_bytes()
+    assert len(data) <= 25_000 and FrameModel.from_bytes(data).digest == shipped_frame_model().digest
+    for wrong, message in ((b"nonsense", "no frame model"), (data[:200], "damaged")):
+        with pytest.raises(ModelError, match=message):
+            FrameModel.from_bytes(wrong)
+    weights = shipped_frame_model().arrays
+    weights["N1"][0, 0] = 128
+    with pytest.raises(ModelError, match="beyond 127"):
+        FrameModel.from_bytes(FrameModel(weights).to_bytes())
+
+
+def test_a_frame_model_of_ones_own_is_asked_for_and_travels(rng, tmp_path):
+    frames = [rng.poisson(rings(centre=(k, 20.0))) for k in range(0, 40, 10)]
+    own = train_codec(frames, n_steps=50, n_draws=1)
+    assert own.curves.digest == default_model().curves.digest and own.own_frames
+    counts = rng.poisson(rings(), (2, 64, 64)).astype(np.int32)
+    blob = compress(counts, "lossless", model=own)
+    with pytest.raises(ModelError, match="not at hand"):
+        decompress(blob)
+    assert np.array_equal(decompress(blob, model=own), counts)
+    assert np.array_equal(decompress(compress(counts, "lossless", model=own, embed=True)), counts)
+    path = invae.save(own, tmp_path / "own.h5")
+    with Archive(blob, model=invae.load(path)) as archive:
+        assert np.array_equal(archive[0], counts)
+    assert np.array_equal(decompress(compress(counts, "lossless", model=None)), counts)
+    both = CodecModel.from_bytes(own.to_bytes())
+    assert both.digest == own.digest and both.frames.digest == own.frames.digest
+    with pytest.raises(ModelError, match="damaged"):
+        CodecModel.from_bytes(own.to_bytes()[:40])
+    curves = train_codec(
+        [np.exp(-np.linspace(0, 5 + k, 60)) for k in range(9)], n_steps=20, n_draws=1, start=own
+    )
+    assert curves.frames.digest == own.frames.digest and curves.curves.digest != own.curves.digest
+
+
+def test_training_wants_curves_or_frames():
+    with pytest.raises(InputError, match="16 x 16"):
+        train_codec([np.zeros((4, 90), np.int64)])
+    with pytest.raises(InputError, match="item 1 has shape"):
+        train_codec([np.ones(30), np.array("text")])
+
+
+def test_planes_for_training_are_whole_numbers_of_every_kind(rng):
+    frames = [rng.poisson(rings()) for _ in range(3)] + [rings(), -rings(), np.full((300, 20), 2.0)]
+    frames[0][3, 4] = -1
+    planes = draw_frame_planes(frames, (1e-3, 1e-1), rng, 2)
+    assert sum(plane.size for plane, _ in planes) == 2 * (5 * 4096 + 256 * 20)
+    assert all(plane.dtype == np.int64 and plane.shape[0] % height == 0 for plane, height in planes)
+
+
+def test_taps_foresee_what_is_linear(rng):
+    rows = np.zeros((4000, 31), np.int64)
+    rows[:, 1:20] = rng.integers(-900, 900, (4000, 19))
+    rows[:, -2] = rows[:, 1] + rows[:, 3] - rows[:, 2]
+    taps = fit_frame_taps(rows, rng)
+    assert np.allclose(taps[0, 1:4] / 2**14, [1, -1, 1], atol=1e-3) and not taps[1].any()
 
 
 @pytest.mark.parametrize("k", [0.25, 0.5, 1.0])

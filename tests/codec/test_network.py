@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from invae.codec.curve_model import CurveModel, shipped_curve_model
 from invae.codec.learn_network import _logits, count_decisions, start_weights, train_network
-from invae.codec.model import CodecModel, default_model
 from invae.codec.network import HIDDEN, MOST_WEIGHTS, N_LOGITS, N_SEEN, respond
 from invae.errors import ModelError
 
@@ -23,7 +23,7 @@ def drawn(rng, n=200):
     seen = rng.integers(-127, 128, (n, N_SEEN)).astype(np.int8)
     seen[rng.random(seen.shape) < 0.5] = 0
     seen[:, -1] = 64
-    return seen, [w * 3 for w in start_weights(rng)]
+    return seen, [w * 3 for w in start_weights((N_SEEN, *HIDDEN), rng)]
 
 
 def test_the_layers_are_integer_products_shifts_and_clips(rng):
@@ -71,16 +71,18 @@ def test_a_series_of_like_curves_takes_far_fewer_bytes_than_the_curves_apart(rng
     radius = 40 + np.linspace(0, 0.1, 40)[:, None]
     rows = np.log10(1 / (1 + (q * radius) ** 4) + 1e-4 * (2 + np.cos(3 * q * radius)))
     plane = np.rint(rows / 2e-4).astype(np.int64)
-    together = len(default_model().encode(plane))
-    apart = sum(len(default_model().encode(row[None])) for row in plane)
+    together = len(shipped_curve_model().encode(plane))
+    apart = sum(len(shipped_curve_model().encode(row[None])) for row in plane)
     assert together < 0.5 * apart
-    assert np.array_equal(default_model().decode(default_model().encode(plane), *plane.shape), plane)
+    assert np.array_equal(
+        shipped_curve_model().decode(shipped_curve_model().encode(plane), *plane.shape), plane
+    )
 
 
 def test_a_model_with_weights_beyond_their_range_is_refused():
-    model = CodecModel.untrained()
+    model = CurveModel.untrained()
     first = model.network[0]
     first[0, 0] = 128
     model.set_arrays(N1=first)
     with pytest.raises(ModelError, match="beyond 127"):
-        CodecModel.from_bytes(model.to_bytes())
+        CurveModel.from_bytes(model.to_bytes())

@@ -1,4 +1,4 @@
-"""Mixed coding of planes of pixels: neighbourhoods as experts, nothing trained beforehand.
+"""Reading of frames in their first two layouts, which are no longer written (now: `invae.codec.frame_model`).
 
 Experts are means and gradients of decoded neighbours, a sign-LMS sum of twelve neighbours, the pixel
 opposite to a centre of symmetry when the encoder found one (as it is, moved by its neighbours, and
@@ -7,7 +7,7 @@ errors at the neighbours left, above left, above and above right. Odds are mixed
 (`invae.codec.decisions`); contexts are the base in sixteenths of a count (so low counts learn their own
 distribution), neighbours, offsets and scales.
 
-Planes of the first layout know the opposite pixel only smoothed: two experts and their statements less.
+The first layout knows the opposite pixel only smoothed: two experts and their statements less.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from invae.codec.coder import POSITION, STATE, finish, start_decoder, start_encoder
+from invae.codec.coder import STATE, start_decoder
 from invae.codec.decisions import N_DECISIONS, N_SETS, SELECTORS, TABLE, code_value, place
 from invae.codec.experts import clip, level
 from invae.codec.tables import mixing_tables
-from invae.codec.varint import Reader, Writer
+from invae.codec.varint import Reader
 
-__all__ = ["decode_frames", "encode_frames"]
+__all__ = ["decode_frames"]
 
 PAD = 4
 N_BASIC = 15
@@ -33,13 +33,6 @@ N_SPEAKERS, N_FIRST = SPEAKERS.size, SPEAKERS.size - 2
 N_TABLES = 12
 BOXES = np.array([4, 9])  # half-widths of the wide means
 CLIP = 1 << 30
-LARGEST = 1 << 28
-MOST_BYTES = 4096
-NONE = (0, 0)
-CANDIDATES = 4  # peaks looked at for a centre
-COMMON = 0.6  # of the gain of own centres that a common one must reach
-WINDOW = 160  # pixels about a centre on which it is judged
-FEWEST = 256  # values below which mixing has nothing to learn from
 OFFSETS = np.array(
     [
         [0, -1],
@@ -58,26 +51,6 @@ OFFSETS = np.array(
 )
 
 
-def encode_frames(plane: np.ndarray, height: int) -> bytes | None:
-    """Code an int64 plane of stacked frames of ``height`` rows, or None where this way does not apply."""
-    n_columns = plane.shape[1]
-    if plane.size < FEWEST or n_columns < 4 or np.abs(plane.astype(np.float64)).max() > LARGEST:
-        return None
-    plane = np.ascontiguousarray(plane)
-    if plane.shape[0] % height:
-        return None
-    centres = np.array(_find_centres(plane.reshape(-1, height, n_columns)), dtype=np.int64)
-    room, n = 4 * plane.size + 65536, -1
-    while n < 0:
-        buffer = np.empty(room, dtype=np.uint8)
-        n = _code(buffer, plane, False, height, centres, *_fresh(N_SPEAKERS), *_tables())
-        room *= 4
-    head = Writer().number(height)
-    for row, column in centres.tolist():
-        head.number(row).number(column)
-    return bytes(head.data) + buffer[:n].tobytes()
-
-
 def decode_frames(data: bytes, n_rows: int, n_columns: int, first: bool = False) -> np.ndarray:
     """Rebuild the plane; ``first`` if it was coded in the first layout."""
     reader = Reader(data)
@@ -90,7 +63,7 @@ def decode_frames(data: bytes, n_rows: int, n_columns: int, first: bool = False)
     centres = np.array(found, dtype=np.int64)
     plane = np.zeros((n_rows, n_columns), dtype=np.int64)
     stream = np.frombuffer(reader.rest(), dtype=np.uint8).copy()
-    _code(stream, plane, True, height, centres, *_fresh(N_FIRST if first else N_SPEAKERS), *_tables())
+    _decode(stream, plane, height, centres, *_fresh(N_FIRST if first else N_SPEAKERS), *_tables())
     return plane
 
 
@@ -106,88 +79,11 @@ def _tables() -> tuple[np.ndarray, ...]:
     return softplus, odds, inverse, weight
 
 
-def _find_centres(frames: np.ndarray) -> list[tuple[int, int]]:
-    """A centre for each frame, the same for all where that serves them about as well as their own ones."""
-    levelled = [_levelled(frame) for frame in frames]
-    own = [_find_centre(full) for full in levelled]
-    if len(frames) == 1:
-        return [centre for centre, _ in own]
-    common, _ = _find_centre(np.mean(levelled, axis=0))
-    if common == NONE:
-        return [centre for centre, _ in own]
-    shared = [_gain(full, common[0] - 1, common[1] - 1) for full in levelled]
-    if sum(shared) > COMMON * sum(gain for _, gain in own):
-        return [common] * len(frames)
-    return [centre for centre, _ in own]
-
-
-def _find_centre(full: np.ndarray) -> tuple[tuple[int, int], float]:
-    """Twice the centre (row, column) of the half-turn that foresees the frame best, plus one; and its gain.
-
-    Candidates are peaks of the autoconvolution and the middle; what counts is by how much opposite pixels
-    are nearer to each other than neighbours are, summed over those pixels.
-    """
-    rows, columns = full.shape
-    if rows < 16 or columns < 16:
-        return NONE, 0.0
-    step = max(1, min(rows, columns) // 128)
-    small = full[::step, ::step] - full[::step, ::step].mean()
-    size = [2 * n for n in small.shape]
-    spectrum = np.fft.rfft2(small, size)
-    match = np.fft.irfft2(spectrum * spectrum, size)  # peaks at twice the centre
-    ones = np.fft.rfft2(np.ones_like(small), size)
-    overlap = np.fft.irfft2(ones * ones, size)
-    score = np.where(overlap > small.size / 4, match / np.sqrt(np.maximum(overlap, 1)), -np.inf)
-    candidates = [((rows - 1) // step, (columns - 1) // step)]
-    for _ in range(CANDIDATES):
-        r, c = (int(k) for k in np.unravel_index(int(np.argmax(score)), score.shape))
-        candidates.append((r, c))
-        score[max(r - 2, 0) : r + 3, max(c - 2, 0) : c + 3] = -np.inf
-    best, found = 0.0, NONE
-    for r, c in candidates:
-        for row in range(r * step - step, r * step + step + 1):
-            for column in range(c * step - step, c * step + step + 1):
-                gain = _gain(full, row, column)
-                if gain > best:
-                    best, found = gain, (row + 1, column + 1)
-    return found, best
-
-
-def _levelled(frame: np.ndarray) -> np.ndarray:
-    """Values on a scale on which neither a bright middle nor sentinels rule: asinh about the median."""
-    values = frame.astype(np.float64)
-    middle = np.median(values)
-    spread = float(np.median(np.abs(values - middle)))
-    return np.asarray(np.arcsinh((values - middle) / max(spread, 1.0)))
-
-
-def _gain(full: np.ndarray, row: int, column: int) -> float:
-    """Difference between neighbours less that between opposites, summed over the part with opposites."""
-    r0, r1 = _window(row, full.shape[0])
-    c0, c1 = _window(column, full.shape[1])
-    if r1 - r0 < min(full.shape[0], WINDOW) // 4 or c1 - c0 < min(full.shape[1], WINDOW) // 4:
-        return -np.inf
-    part = full[r0:r1, c0:c1]
-    down, right = np.abs(np.diff(part, axis=0)), np.abs(np.diff(part, axis=1))
-    neighbours = 0.5 * (down.mean() + right.mean()) * part.size
-    return float(neighbours - np.abs(part - part[::-1, ::-1]).sum())
-
-
-def _window(twice: int, n: int) -> tuple[int, int]:
-    """Range of at most `WINDOW` indices 0 .. n - 1 that is symmetric about ``twice`` / 2."""
-    first, last = max(0, twice - n + 1), min(n - 1, twice)
-    cut = max(0, last - first + 1 - WINDOW) // 2
-    return first + cut, last + 1 - cut
-
-
 @njit(cache=True, nogil=True)
-def _code(stream, plane, decoding, height, centres, W, V, T, softplus, odds, inverse, weight):
+def _decode(stream, plane, height, centres, W, V, T, softplus, odds, inverse, weight):
     n_rows, n_columns = plane.shape
     state = np.zeros(STATE, dtype=np.int64)
-    if decoding:
-        start_decoder(state, stream)
-    else:
-        start_encoder(state)
+    start_decoder(state, stream)
     H = np.zeros((n_rows + PAD, n_columns + 2 * PAD), dtype=np.int64)
     E = np.full((2, N_ALL, n_columns + 2), 256, dtype=np.int64)
     p, R = np.zeros(N_ALL, dtype=np.int64), np.zeros(N_ALL, dtype=np.int64)
@@ -214,8 +110,6 @@ def _code(stream, plane, decoding, height, centres, W, V, T, softplus, odds, inv
         for k in range(2):
             _sum_columns(H, i, BOXES[k], columns[k], n_columns)
         for j in range(n_columns):
-            if not decoding and state[POSITION] + MOST_BYTES > stream.size:
-                return -1
             r, q = i + PAD, j + PAD
             up = H[r - 1]
             w, n, nw, ne = H[r, q - 1], up[q], up[q - 1], up[q + 1]
@@ -312,29 +206,10 @@ def _code(stream, plane, decoding, height, centres, W, V, T, softplus, odds, inv
             sel[1] = min(level(max(base, 0) >> 6), 31)
             sel[2] = min(error_scale, 15) + 16 * (1 if f > 64 else 0)
             sel[3] = scale
-            d = 0 if decoding else (plane[i, j] - c) * sign
             d = code_value(
-                state,
-                stream,
-                decoding,
-                d,
-                z,
-                off,
-                inv,
-                tail,
-                x,
-                ctx,
-                sel,
-                outs,
-                softplus,
-                odds,
-                W,
-                V,
-                T,
-                rates,
+                state, stream, True, 0, z, off, inv, tail, x, ctx, sel, outs, softplus, odds, W, V, T, rates
             )
-            if decoding:
-                plane[i, j] = c + d * sign
+            plane[i, j] = c + d * sign
             value = clip(plane[i, j], CLIP)
             H[r, q] = value
             truth = value << 8
@@ -349,7 +224,6 @@ def _code(stream, plane, decoding, height, centres, W, V, T, softplus, odds, inv
             _learn(
                 L, 1 if truth > p[LMS] else -1, p[2] >> 8, w, n, nw, ne, ww, nn, nww, nee, nnw, nne, www, nnn
             )
-    return 0 if decoding else finish(state, stream)
 
 
 @njit(cache=True, nogil=True)

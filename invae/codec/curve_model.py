@@ -1,0 +1,293 @@
+"""The model of learned coding of curves: taps of the learned experts, the network, trained mixers and tables.
+
+A stored model holds every array on a coarse grid, and of the tables only the cells that training met often;
+the rest starts from even odds. What codes is always the stored form, so a model that was saved and loaded
+codes the same bytes as before.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from functools import lru_cache
+from importlib.resources import files
+
+import numpy as np
+
+from invae.codec import decisions, experts, first_mixing, mixing, network
+from invae.codec.integers import decode_integers, encode_integers
+from invae.codec.stored import Part, empty_arrays, read_parts, write_parts
+from invae.codec.tables import S_MAX, SQUASH, STRETCH, mixing_tables
+from invae.codec.varint import Reader, Writer
+from invae.errors import ModelError
+
+__all__ = ["CurveModel", "first_curve_model", "shipped_curve_model"]
+
+MAGIC, FIRST = b"INVM\2", b"INVM\1"
+MOST_BYTES = 25_000
+RATES = np.array([8, 2, 255, 3], dtype=np.int64)  # mixers, last mixer, count limit, LMS step
+LARGEST = 1 << 48
+FEWEST_COLUMNS = 8
+WEIGHT_STEP, CHANCE_STEP, TAP_STEP = 1024, 64, 8
+TRUST = 40  # count given to the stored cells
+
+_WEIGHTS = (decisions.N_SETS, decisions.N_DECISIONS, decisions.SELECTORS)
+_TAPS = (
+    Part("A", (experts.N_A, experts.LENGTH_A), np.int32, TAP_STEP),
+    Part("B", (experts.N_B, experts.LENGTH_B), np.int32, TAP_STEP),
+)
+_MIXERS = Part("V", (decisions.N_DECISIONS, decisions.SELECTORS, decisions.N_SETS), np.int32, WEIGHT_STEP)
+_ERRORS = (Part("C", (25, 16), np.int64, 4), Part("F", (64, 2), np.int64, 1))
+_PARTS = (
+    *_TAPS,
+    Part("N1", (network.N_SEEN, network.HIDDEN[0]), np.int16, 1),
+    Part("N2", (network.HIDDEN[0] + 1, network.HIDDEN[1]), np.int16, 1),
+    Part("N3", (network.HIDDEN[1] + 1, network.N_LOGITS), np.int16, 1),
+    Part("W", (*_WEIGHTS, mixing.N_INPUTS), np.int32, WEIGHT_STEP),
+    _MIXERS,
+    Part("L", (16, mixing.N_MEAN), np.int64, 16),
+    *_ERRORS,
+)
+# of models from before there was a network
+_FIRST_PARTS = (
+    *_TAPS,
+    Part("W", (*_WEIGHTS, first_mixing.N_INPUTS), np.int32, WEIGHT_STEP),
+    _MIXERS,
+    Part("L", (16, experts.N_EXPERTS), np.int64, 16),
+    *_ERRORS,
+)
+
+
+class CurveModel:
+    """Codes integer planes of curves; see `invae.codec.mixing`.
+
+    Parameters
+    ----------
+    arrays : dict of str to ndarray
+        Arrays ``A, B, N1, N2, N3, W, V, L, C, F`` and ``T`` of the shapes in this module.
+
+    Attributes
+    ----------
+    digest : bytes
+        SHA-256 of the stored form.
+
+    Examples
+    --------
+    >>> model = shipped_curve_model()
+    >>> plane = np.rint(1000 * np.exp(-np.linspace(0, 9, 200)))[None].astype(np.int64)
+    >>> data = model.encode(plane)
+    >>> bool((model.decode(data, 1, 200) == plane).all()), len(data) < 100
+    (True, True)
+    """
+
+    def __init__(self, arrays: dict[str, np.ndarray]) -> None:
+        self._arrays = arrays
+        self._stored: bytes | None = None  # the bytes it came from, while nothing was learned since
+
+    @classmethod
+    def untrained(cls) -> CurveModel:
+        """Return a model that knows nothing: learned experts repeat the last value, all odds are even."""
+        arrays = empty_arrays(_PARTS)
+        arrays["W"][...] = 8192
+        arrays["W"][..., -1] = 32768
+        arrays["V"][...] = 65536 // decisions.N_SETS
+        arrays["F"][:, 0] = 32768
+        arrays["T"] = np.full(
+            (mixing.N_TABLES, decisions.TABLE, decisions.N_DECISIONS), 1 << 29, dtype=np.int32
+        )
+        return cls(arrays)
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this is a model of the first layout, which codes but learns no more."""
+        return "N1" not in self._arrays
+
+    @property
+    def network(self) -> list[np.ndarray]:
+        """Weights of the network's three layers."""
+        return self.arrays("N1", "N2", "N3")
+
+    def arrays(self, *names: str) -> list[np.ndarray]:
+        """Copies of some arrays."""
+        return [self._arrays[name].copy() for name in names]
+
+    def set_arrays(self, **arrays: np.ndarray) -> None:
+        """Replace the content of some arrays."""
+        self._stored = None
+        for name, array in arrays.items():
+            self._arrays[name][...] = array
+
+    def learn(self, plane: np.ndarray, rates: tuple[int, int, int, int]) -> int:
+        """Code a plane and keep what mixers and tables learned; returns the bytes it took."""
+        self._stored = None
+        return len(_run(self._arrays, plane, np.array(rates, dtype=np.int64)))
+
+    def watch(self, plane: np.ndarray, rates: tuple[int, int, int, int]) -> tuple[np.ndarray, np.ndarray]:
+        """As `learn`; returns what the network saw before each value but a row's first, and what it met.
+
+        Shapes (n, N_SEEN), int8, and (n, 2): mirrored distance to the centre and size z of cells.
+        """
+        self._stored = None
+        seen = np.zeros((*plane.shape, network.N_SEEN), dtype=np.int8)
+        met = np.zeros((*plane.shape, 2), dtype=np.int64)
+        _run(self._arrays, plane, np.array(rates, dtype=np.int64), seen, met)
+        return seen[:, 1:].reshape(-1, network.N_SEEN), met[:, 1:].reshape(-1, 2)
+
+    def encode(self, plane: np.ndarray) -> bytes | None:
+        """Code an int64 plane (rows are curves), or None where the model does not apply."""
+        if (
+            plane.shape[1] < FEWEST_COLUMNS
+            or plane.size == 0
+            or np.abs(plane.astype(np.float64)).max() > LARGEST
+        ):
+            return None
+        return _run({name: array.copy() for name, array in self._arrays.items()}, plane, RATES)
+
+    def decode(self, data: bytes, n_rows: int, n_columns: int) -> np.ndarray:
+        """Rebuild the plane."""
+        plane = np.zeros((n_rows, n_columns), dtype=np.int64)
+        arrays = {name: array.copy() for name, array in self._arrays.items()}
+        start = _start_value(data[0]) if data else 0
+        _code(arrays, np.frombuffer(data[1:], dtype=np.uint8).copy(), plane, True, start, RATES)
+        return plane
+
+    def to_bytes(self) -> bytes:
+        """Stored form of at most `MOST_BYTES` bytes: cells that training met too rarely are left out."""
+        if self._stored is not None:
+            return self._stored
+        head = Writer().raw(MAGIC)
+        write_parts(head, self._arrays, _PARTS)
+        T = self._arrays["T"]
+        counts, stretched = T & 1023, np.rint(STRETCH[T >> 18] / CHANCE_STEP).astype(np.int64)
+        fewest = 16
+        while True:
+            used = counts >= fewest
+            out = Writer().raw(bytes(head.data)).block(encode_integers(_table_plane(used.astype(np.int64))))
+            out.block(encode_integers(_table_plane(stretched)[_table_plane(used)][None, :]))
+            if len(out.data) <= MOST_BYTES or fewest > 1000:
+                return bytes(out.data)
+            fewest = fewest * 5 // 4
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> CurveModel:
+        """Inverse of `to_bytes`.
+
+        Raises
+        ------
+        ModelError
+            Not a model, or of another version.
+        """
+        first = data[: len(MAGIC)] == FIRST
+        if not first and data[: len(MAGIC)] != MAGIC:
+            raise ModelError(
+                f"these {len(data)} bytes are no codec model of this version; train one with invae train"
+            )
+        reader = Reader(data)
+        reader.raw(len(MAGIC))
+        try:
+            arrays = read_parts(reader, _FIRST_PARTS if first else _PARTS)
+            n_tables = first_mixing.N_TABLES if first else mixing.N_TABLES
+            shape = (n_tables * decisions.N_DECISIONS, decisions.TABLE)
+            used = decode_integers(Reader(reader.block()), *shape) != 0
+            values = decode_integers(Reader(reader.block()), 1, int(used.sum()))[0]
+        except ValueError as error:
+            raise ModelError(f"the codec model is damaged ({error}); restore a copy") from error
+        for layer, most in zip(("N1", "N2", "N3"), network.MOST_WEIGHTS):
+            if not first and np.abs(arrays[layer]).max() > most:
+                raise ModelError(f"the codec model is damaged (a weight beyond {most}); restore a copy")
+        stretched = np.zeros(shape, dtype=np.int64)
+        stretched[used] = np.clip(values * CHANCE_STEP, -S_MAX, S_MAX)
+        cells = (SQUASH[stretched + S_MAX] << 14) | np.where(used, TRUST, 0)
+        cells = cells.reshape(n_tables, decisions.N_DECISIONS, decisions.TABLE).transpose(0, 2, 1)
+        arrays["T"] = np.ascontiguousarray(cells, dtype=np.int32)
+        model = cls(arrays)
+        model._stored = data
+        return model
+
+    @property
+    def digest(self) -> bytes:
+        """SHA-256 of the stored form."""
+        return hashlib.sha256(self.to_bytes()).digest()
+
+    def settled(self) -> CurveModel:
+        """Return the model as it will be after saving and loading: the one to code with."""
+        return CurveModel.from_bytes(self.to_bytes())
+
+    def __repr__(self) -> str:
+        return f"<CurveModel {self.digest[:4].hex()}>"
+
+
+@lru_cache(maxsize=1)
+def first_curve_model() -> CurveModel:
+    """Return the model that the package brought before there was a network; old archives refer to it."""
+    return CurveModel.from_bytes(files("invae.codec").joinpath("models/curves_first.invm").read_bytes())
+
+
+@lru_cache(maxsize=1)
+def shipped_curve_model() -> CurveModel:
+    """Return the model for curves that ships with the package, trained on simulated curves."""
+    return CurveModel.from_bytes(files("invae.codec").joinpath("models/curves.invm").read_bytes())
+
+
+NOT_SEEN, NOT_MET = np.zeros((0, 0, 0), dtype=np.int8), np.zeros((0, 0, 0), dtype=np.int64)
+
+
+def _run(
+    arrays: dict[str, np.ndarray],
+    plane: np.ndarray,
+    rates: np.ndarray,
+    seen: np.ndarray = NOT_SEEN,
+    met: np.ndarray = NOT_MET,
+) -> bytes:
+    plane = np.array(plane, dtype=np.int64, order="C")
+    number = _start_number(plane)
+    room, n = 4 * plane.size + 16384, -1
+    kept = {name: array.copy() for name, array in arrays.items()}
+    while n < 0:
+        buffer = np.empty(room, dtype=np.uint8)
+        n = _code(arrays, buffer, plane, False, _start_value(number), rates, seen, met)
+        if n < 0:
+            for name, array in kept.items():
+                arrays[name][...] = array
+        room *= 4
+    return bytes([number]) + buffer[:n].tobytes()
+
+
+def _code(
+    arrays: dict[str, np.ndarray],
+    stream: np.ndarray,
+    plane: np.ndarray,
+    decoding: bool,
+    start: int,
+    rates: np.ndarray,
+    seen: np.ndarray = NOT_SEEN,
+    met: np.ndarray = NOT_MET,
+) -> int:
+    softplus, odds, inverse, weight = mixing_tables()
+    a = arrays
+    if "N1" not in a:
+        return first_mixing.code_plane(
+            stream, plane, decoding, start, a["A"], a["B"], inverse, weight, softplus, odds,
+            a["W"], a["V"], a["T"], a["L"], a["C"], a["F"], rates,
+        )  # fmt: skip
+    return mixing.code_plane(
+        stream, plane, decoding, start, a["A"], a["B"], a["N1"], a["N2"], a["N3"],
+        inverse, weight, softplus, odds, a["W"], a["V"], a["T"], a["L"], a["C"], a["F"], rates, seen, met,
+    )  # fmt: skip
+
+
+def _start_number(plane: np.ndarray) -> int:
+    """Half-octave number of the error to expect at the head of a row: the size of its first differences."""
+    typical = float(np.median(np.abs(np.diff(plane[:, :FEWEST_COLUMNS].astype(np.float64), axis=1))))
+    number = 0
+    while number < 40 and _start_value(number + 1) <= 256 * typical:
+        number += 1
+    return number
+
+
+def _start_value(number: int) -> int:
+    return (16 if number % 2 == 0 else 23) << min(number // 2, 20)
+
+
+def _table_plane(cells: np.ndarray) -> np.ndarray:
+    """Cells of one table and one decision in a row: neighbours in it are neighbouring contexts."""
+    return np.ascontiguousarray(cells.transpose(0, 2, 1)).reshape(-1, decisions.TABLE)

@@ -1,0 +1,187 @@
+"""Training what codes curves: taps by least absolute deviation, the network, then a pass of coding."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from invae.codec.curve_model import CurveModel
+from invae.codec.experts import LENGTH_A, LENGTH_B, N_A, N_B, PAD
+from invae.codec.learn_network import count_decisions, start_weights, train_network
+from invae.codec.learn_taps import least_absolute, whole_taps
+from invae.codec.network import HIDDEN, N_SEEN
+
+__all__ = ["DEFAULT_BOUNDS", "HELD_OUT", "draw_planes", "fit_taps", "train_curves", "train_default_curves"]
+
+DEFAULT_BOUNDS = (5e-5, 2e-1)
+# Models that the shipped model never saw, for tests of generalisation.
+HELD_OUT = (
+    "core_shell_sphere",
+    "fractal_core_shell",
+    "gauss_lorentz_gel",
+    "pearl_necklace",
+    "teubner_strey",
+    "vesicle",
+)
+FIT_ROWS = 600
+MOST_ROWS_A_CLASS = 20_000
+CHUNK = 50
+SERIES = 0.1  # share of planes whose rows are made a series
+EARLY, LATE = (10, 4, 400, 10), (4, 2, 400, 3)  # rates of the first and the second half of training
+
+
+def train_curves(
+    logs: Sequence[np.ndarray],
+    bounds: tuple[float, float],
+    rng: np.random.Generator,
+    progress: Any,
+    network: Sequence[np.ndarray],
+    n_draws: int,
+    n_steps: int | None,
+) -> CurveModel:
+    """Learn from rows of log10 intensities; see `invae.codec.learn.train_codec`."""
+    planes = [plane for _ in range(n_draws) for plane in draw_planes(logs, bounds, rng)]
+    if n_steps is None:
+        n_steps = int(np.clip(sum(row.size for row in logs) // 20, 1500, 20_000))
+    return train_on_planes(planes, network, n_steps, rng, progress)
+
+
+def draw_planes(
+    logs: Sequence[np.ndarray], bounds: tuple[float, float], rng: np.random.Generator
+) -> list[np.ndarray]:
+    """Planes of at most `CHUNK` curves of one length (log10 values), each plane on its own grid.
+
+    Rows are scaled by random factors, or turned into a series of like curves.
+    """
+    groups: list[list[np.ndarray]] = []
+    for k in rng.permutation(len(logs)):
+        if groups and len(groups[-1]) < CHUNK and groups[-1][0].size == logs[k].size:
+            groups[-1].append(logs[k])
+        else:
+            groups.append([logs[k]])
+    planes = []
+    for group in groups:
+        step = 2 * 10 ** rng.uniform(*np.log10(bounds))
+        rows = np.stack(group)
+        if rng.random() < SERIES:
+            rows = as_series(rows, rng)
+        else:
+            rows = rows + rng.uniform(-2, 2, (len(rows), 1))
+        planes.append(np.rint(rows / step).astype(np.int64))
+    return planes
+
+
+def as_series(rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """As many rows that move from the first to the second by a random walk of their mixture."""
+    walk = np.cumsum(rng.standard_normal(len(rows)) * 10 ** rng.uniform(-4, -1))
+    share = 0.5 + np.arctan(walk)[:, None] / np.pi
+    return (1 - share) * rows[0] + share * rows[-1]
+
+
+def train_on_planes(
+    planes: Sequence[np.ndarray],
+    network: Sequence[np.ndarray],
+    n_steps: int,
+    rng: np.random.Generator,
+    progress: Any = None,
+) -> CurveModel:
+    """Learn a model from int64 planes whose rows are curves on integer grids.
+
+    A pass of coding warms up and records what the network is to see; ``n_steps`` of training improve the
+    network; a second pass trains mixers and tables beside it.
+    """
+    total = 2 * len(planes) + n_steps
+    report = progress or (lambda done, total: None)
+    watching = CurveModel.untrained()
+    A, B = fit_taps(planes)
+    watching.set_arrays(A=A, B=B)
+    for plane in planes[: len(planes) // 7]:
+        watching.learn(plane, EARLY)
+    watched = []
+    for k, plane in enumerate(planes):
+        watched.append(watching.watch(plane, LATE))
+        report(k + 1, total)
+    seen = np.concatenate([s for s, _ in watched])
+    counts = np.concatenate([count_decisions(met) for _, met in watched])
+    del watched
+    done = len(planes)
+    weights = train_network(
+        seen, counts, network, n_steps, rng, progress=lambda k, _: report(done + k, total)
+    )
+    model = CurveModel.untrained()
+    L, C = watching.arrays("L", "C")
+    model.set_arrays(A=A, B=B, L=L, C=C, N1=weights[0], N2=weights[1], N3=weights[2])
+    done += n_steps
+    for k, plane in enumerate(planes):
+        model.learn(plane, EARLY if 2 * k < len(planes) else LATE)
+        report(done + k + 1, total)
+    return model.settled()
+
+
+def fit_taps(planes: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Return taps (2^-14) of both learned experts by class, shapes (N_A, LENGTH_A) and (N_B, LENGTH_B)."""
+    found: tuple[list[list[np.ndarray]], list[list[np.ndarray]]] = (
+        [[] for _ in range(N_A)],
+        [[] for _ in range(N_B)],
+    )
+    share = max(1, len(planes) * CHUNK // (FIT_ROWS * 7))
+    for plane in planes[::share]:
+        for found_of, length, (classes, x, y) in zip(found, (LENGTH_A, LENGTH_B), _samples(plane)):
+            for k in np.unique(classes):
+                chosen = classes == k
+                found_of[k].append(np.c_[x[chosen][:, 1:length], y[chosen]])
+    taps = np.zeros((N_A, LENGTH_A)), np.zeros((N_B, LENGTH_B))
+    rng = np.random.default_rng(0)
+    for found_of, fitted in zip(found, taps):
+        for k, parts in enumerate(found_of):
+            if not parts:
+                continue
+            rows = np.concatenate(parts).astype(np.float64)
+            if len(rows) > MOST_ROWS_A_CLASS:
+                rows = rows[rng.permutation(len(rows))[:MOST_ROWS_A_CLASS]]
+            if len(rows) >= 50:
+                fitted[k, 1:] = least_absolute(rows[:, :-1], rows[:, -1])
+    return whole_taps(taps[0]), whole_taps(taps[1])
+
+
+def _samples(plane: np.ndarray) -> tuple[tuple[np.ndarray, np.ndarray, np.ndarray], ...]:
+    """For both experts: class, differences of past values to the last, and the next difference."""
+    n = plane.shape[1]
+    padded = np.concatenate([np.repeat(plane[:, :1], PAD, axis=1), plane], axis=1)
+    j = np.arange(min(6, n), n)
+    past = np.stack([padded[:, PAD + j - 1 - k] for k in range(LENGTH_B + 2)], axis=-1)
+    bends = np.abs(past[..., :4] - 2 * past[..., 1:5] + past[..., 2:6]).sum(axis=-1)
+    slope = np.abs(past[..., 5] - past[..., 0])
+    class_a = np.minimum(_levels(bends), 11) * 3 + np.digitize(slope, [1, 4])
+    class_b = (16 * j // n)[None, :] * 4 + np.digitize(bends, [3, 9, 33])
+    x, y = past - past[..., :1], plane[:, j] - past[..., 0]
+    return tuple((c.ravel(), x.reshape(-1, x.shape[-1]), y.ravel()) for c in (class_a, class_b))
+
+
+def _levels(sizes: np.ndarray) -> np.ndarray:
+    length = np.zeros_like(sizes)
+    while ((sizes >> length) > 3).any():
+        length += (sizes >> length) > 3
+    return 2 * length + (sizes >> length)
+
+
+def train_default_curves(
+    n_curves: int = 12_000, n_steps: int = 150_000, seed: int = 0, progress: Any = None
+) -> CurveModel:
+    """Train the package's model for curves: simulated ones of the fast sasmodels without `HELD_OUT`.
+
+    The model that ships was made in a quarter of an hour by
+
+        from invae.codec.learn_curves import train_default_curves
+        open("curves.invm", "wb").write(train_default_curves().to_bytes())
+    """
+    from invae.data.sasmodels_bridge import FAST_MODELS
+    from invae.data.simulate_curves import default_q, simulate_curves
+
+    rng = np.random.default_rng(seed)
+    models = [name for name in FAST_MODELS if name not in HELD_OUT]
+    curves = simulate_curves(n_curves, models=models, q=default_q(256), rng=seed).intensity
+    network = start_weights((N_SEEN, *HIDDEN), rng)
+    return train_curves(list(np.log10(curves)), DEFAULT_BOUNDS, rng, progress, network, 3, n_steps)

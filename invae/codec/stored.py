@@ -1,0 +1,45 @@
+"""Stored forms of models: named arrays of whole numbers on coarse grids, each a block of integers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from invae.codec.integers import decode_integers, encode_integers
+from invae.codec.varint import Reader, Writer
+
+__all__ = ["Part", "empty_arrays", "read_parts", "write_parts"]
+
+
+class Part(NamedTuple):
+    """An array of a model: its name, shape and dtype, and the step of the grid that it is stored on."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: Any
+    step: int
+
+
+def empty_arrays(parts: Sequence[Part]) -> dict[str, np.ndarray]:
+    """Zeros for every part."""
+    return {part.name: np.zeros(part.shape, dtype=part.dtype) for part in parts}
+
+
+def write_parts(out: Writer, arrays: Mapping[str, np.ndarray], parts: Sequence[Part]) -> None:
+    """Append a block for each part."""
+    for part in parts:
+        array = arrays[part.name]
+        codes = np.rint(array / part.step).astype(np.int64)
+        out.block(encode_integers(codes.reshape(-1, array.shape[-1])))
+
+
+def read_parts(reader: Reader, parts: Sequence[Part]) -> dict[str, np.ndarray]:
+    """Inverse of `write_parts`; a `ValueError` where the bytes are none of that."""
+    arrays = {}
+    for part in parts:
+        n_rows = int(np.prod(part.shape[:-1]))
+        plane = decode_integers(Reader(reader.block()), n_rows, part.shape[-1])
+        arrays[part.name] = (plane * part.step).astype(part.dtype).reshape(part.shape)
+    return arrays
