@@ -7,9 +7,11 @@ dimensions as varints, one byte ``mode``, then by mode:
 EXACT     0 an exact plane (`invae.codec.exact`)
 ABS, LOG  1 X as a short real, escapes, integer plane (`invae.codec.grid`)
 REL       3 X, byte 1 and a block with the integer plane of signs (or byte 0), escapes, integer plane
-SCALED    4 K, e of the unit 2^e, byte predictor, escapes, plane; needs decoded sigma (`invae.codec.scaled`)
+SCALED    4 K, e of the unit 2^e, byte predictor, escapes, plane; needs decoded sigma (`invae.codec.scaled`);
+            read, no longer written
 COUNTS    5 K, largest count (varint), escapes, integer plane of cells (`invae.codec.counts`)
 DITHERED  6 as COUNTS, with the varint seed of the dither behind the largest count
+STEPS     7 K, varint seed of the dither, escapes, numbers; needs decoded sigma (`invae.codec.dithered`)
 ========= = ===============================================================================================
 
 The plane of an array of shape (.., n) is (product of the others, n). Every array is decoded before it is
@@ -19,11 +21,13 @@ handed out, and the largest error in units of the bound comes from that.
 from __future__ import annotations
 
 import math
+import zlib
 
 import numpy as np
 
-from invae.codec import counts, predictors, scaled
+from invae.codec import counts, scaled
 from invae.codec.bounds import Bound, poisson_sigma
+from invae.codec.dithered import DitheredSteps
 from invae.codec.exact import decode_escapes, decode_exact, encode_escapes, encode_exact, fill_gaps, sentinels
 from invae.codec.grid import grid_codes, grid_values
 from invae.codec.integers import PlaneModel, decode_integers, encode_integers
@@ -40,8 +44,9 @@ DTYPES = (
     *(f"{order}{kind}" for kind in ("i2", "u2", "i4", "u4", "i8", "u8", "f2", "f4", "f8") for order in "<>"),
 )
 EXTENDED = 31  # head number of a dtype that is written out, such as long doubles
-EXACT, ABS, LOG, REL, SCALED, COUNTS, DITHERED = range(7)
+EXACT, ABS, LOG, REL, SCALED, COUNTS, DITHERED, STEPS = range(8)
 SEED = 0
+N_SEEDS, MOST_SEED = 128, 1 << 16
 MODE_OF = {"abs": ABS, "log": LOG, "rel": REL}
 KIND_OF = {mode: kind for kind, mode in MODE_OF.items()}
 MOST_VALUES = 1 << 36
@@ -106,7 +111,7 @@ def encode_field(
     if bounded is not None and len(bounded) < plane.nbytes // 8:
         candidates = [bounded]
     else:
-        candidates = [bytes([EXACT]) + encode_exact(plane, height, model)] + (
+        candidates = [bytes([EXACT]) + encode_exact(plane, height)] + (
             [bounded] if bounded is not None else []
         )
     for body in sorted(candidates, key=len):
@@ -134,8 +139,8 @@ def decode_field(
     n_rows, n_columns = _plane_shape(shape)
     mode = reader.byte()
     if mode == EXACT:
-        plane = decode_exact(reader, native, n_rows, n_columns, model)
-    elif mode <= DITHERED:
+        plane = decode_exact(reader, native, n_rows, n_columns)
+    elif mode <= STEPS:
         plane = _decode_bounded(reader, mode, native, (n_rows, n_columns), sigma, model)
     else:
         raise reader.fail(f"field mode {mode} is unknown to this version")
@@ -165,7 +170,7 @@ def _encode_bounded(
         return (
             _encode_counts(plane, bound, exact, model, height)
             if sigma is None
-            else _encode_scaled(plane, bound, sigma, exact, model, height)
+            else _encode_steps(plane, bound, sigma, exact)
         )
     known = np.where(exact, np.zeros((), plane.dtype), plane)
     codes, outside = grid_codes(known, bound)
@@ -182,37 +187,16 @@ def _encode_bounded(
     return bytes(out.data)
 
 
-def _encode_scaled(
-    plane: np.ndarray,
-    bound: Bound,
-    sigma: np.ndarray,
-    exact: np.ndarray,
-    model: PlaneModel | None,
-    height: int,
-) -> bytes | None:
-    x, s = np.where(exact, np.zeros((), plane.dtype), plane).astype(np.float64), _finite(sigma)
-    usable = ~exact & np.isfinite(s) & (s > 0)
-    if not usable.any():
+def _encode_steps(plane: np.ndarray, bound: Bound, sigma: np.ndarray, exact: np.ndarray) -> bytes | None:
+    # Another dither for other data, so that errors of like curves are independent, too.
+    seed = zlib.crc32(plane.astype(plane.dtype.newbyteorder("<"), copy=False).tobytes()) % N_SEEDS
+    steps = DitheredSteps(bound.value, sigma, plane.dtype, seed)
+    if not steps.usable.any():
         return None
-    exponent = scaled.unit_exponent(x, s, bound, usable)
-    unit = math.ldexp(1.0, exponent)
-    m = scaled.widths(s, bound, unit)
-    X, outside = scaled.units(x, unit)
-    gaps = ~usable | outside
-    X = fill_gaps(X, gaps)
-    kinds = range(scaled.N_PREDICTORS if plane.shape[0] > 1 else scaled.N_PREDICTORS - 2)
-    r, decoded = scaled.encode_scaled(X, m, gaps, 0)
-    kind, best = 0, predictors.cost(r)
-    for candidate in kinds[1:]:
-        r_new, decoded_new = scaled.encode_scaled(X, m, gaps, candidate)
-        bits = predictors.cost(r_new)
-        if bits < best:
-            best, r, decoded, kind = bits, r_new, decoded_new, candidate
-    values = _from_units(decoded, unit, plane.dtype)
-    escaped = gaps | ~bound.check(plane, values, sigma)
-    out = Writer().byte(SCALED).short(bound.value).signed(exponent).byte(kind)
-    out.raw(encode_escapes(escaped, plane)).raw(encode_integers(r, model, height))
-    return bytes(out.data)
+    n, outside = steps.numbers(np.where(exact, np.zeros((), plane.dtype), plane))
+    escaped = exact | outside | ~steps.usable | ~bound.check(plane, steps.values(n), sigma)
+    out = Writer().byte(STEPS).short(bound.value).number(seed).raw(encode_escapes(escaped, plane))
+    return bytes(out.raw(steps.encode(n, escaped)).data)
 
 
 def _encode_counts(
@@ -255,12 +239,12 @@ def _decode_bounded(
     model: PlaneModel | None,
 ) -> np.ndarray:
     value = reader.short()
-    if dtype.kind not in "iuf" or dtype.itemsize > 8 or (mode >= COUNTS and dtype.kind == "f"):
+    if dtype.kind not in "iuf" or dtype.itemsize > 8 or (mode in (COUNTS, DITHERED) and dtype.kind == "f"):
         raise reader.fail(f"field mode {mode} does not fit dtype {dtype}")
+    if mode in (SCALED, STEPS) and (sigma is None or np.size(sigma) != shape[0] * shape[1]):
+        raise reader.fail("the standard deviations that this field needs are missing")
     if mode == SCALED:
         exponent, kind = reader.signed(), reader.byte()
-        if sigma is None or np.size(sigma) != shape[0] * shape[1]:
-            raise reader.fail("the standard deviations that this field needs are missing")
         if abs(exponent) > 1022 or kind >= scaled.N_PREDICTORS:
             raise reader.fail(f"unit 2^{exponent} or predictor {kind} is not possible")
         unit = math.ldexp(1.0, exponent)
@@ -268,6 +252,14 @@ def _decode_bounded(
         r = decode_integers(reader, *shape, model)
         m = scaled.widths(_finite(_plane(np.asarray(sigma))), Bound("sigma", value), unit)
         plane = _from_units(scaled.decode_scaled(r, m, kind), unit, dtype)
+    elif mode == STEPS:
+        seed = reader.number()
+        if seed > MOST_SEED:
+            raise reader.fail(f"seed {seed} is too large")
+        positions, values = decode_escapes(reader, dtype, *shape)
+        steps = DitheredSteps(value, _plane(np.asarray(sigma)), dtype, seed)
+        skip = np.zeros(shape, dtype=bool) if positions is None else positions
+        plane = steps.values(steps.decode(reader.rest(), skip))
     elif mode == COUNTS:
         top = reader.number()
         table = counts.cells(value, top) if top < 1 << 62 else None
@@ -277,7 +269,7 @@ def _decode_bounded(
         plane = _fit(counts.cells_to_counts(decode_integers(reader, *shape, model), table), dtype)
     elif mode == DITHERED:
         top, seed = reader.number(), reader.number()
-        if top >= counts.MOST_DITHERED or seed > 1 << 16:
+        if top >= counts.MOST_DITHERED or seed > MOST_SEED:
             raise reader.fail(f"largest count {top} or seed {seed} is too large")
         positions, values = decode_escapes(reader, dtype, *shape)
         codes = decode_integers(reader, *shape, model)

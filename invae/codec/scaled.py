@@ -1,4 +1,6 @@
-"""Grid whose step follows each point's own standard deviation, in closed loop and in integers.
+"""The first grid whose step follows each point's own standard deviation, in closed loop and in integers.
+
+It is read, no longer written: `invae.codec.dithered` took its place.
 
 With a base unit u, values are X_i = rint(x_i / u) and steps m_i = floor(2 K s_i / u) - 1 >= 1. The predictor
 sees decoded values only:
@@ -11,7 +13,6 @@ last values (``TAPS``).
 
 from __future__ import annotations
 
-import math
 from fractions import Fraction
 
 import numpy as np
@@ -22,15 +23,11 @@ from invae.codec.bounds import Bound
 __all__ = [
     "N_PREDICTORS",
     "decode_scaled",
-    "encode_scaled",
     "polynomial_taps",
-    "unit_exponent",
-    "units",
     "widths",
 ]
 
 LARGEST = 1 << 44
-UNITS_A_STEP = 64
 TAP_BITS = 12
 MAX_WINDOW = 12
 
@@ -61,34 +58,11 @@ WINDOWS = np.array([window for _, window in _SHAPES], dtype=np.int64)
 N_PREDICTORS = len(_SHAPES) + 2  # then: above, mean of left and above
 
 
-def unit_exponent(plane: np.ndarray, sigma: np.ndarray, bound: Bound, usable: np.ndarray) -> int:
-    """e of u = 2^e: a 64th to a 128th of the smallest step, or coarser where values would pass 2^44."""
-    step = 2.0 * bound.value * float(sigma[usable].min())
-    fine = math.frexp(max(step / UNITS_A_STEP, 5e-308))[1] - 1
-    coarse = math.frexp(float(np.abs(plane[usable]).max()) / (LARGEST / 4))[1]
-    return max(fine, coarse, -1022)
-
-
 def widths(sigma: np.ndarray, bound: Bound, unit: float) -> np.ndarray:
     """Integer steps m; 1 where sigma is no positive finite number or the step would be below one unit."""
     with np.errstate(all="ignore"):
         m = np.floor(2.0 * bound.value * sigma / unit) - 1.0
     return np.where(m >= 1, np.minimum(m, LARGEST), 1).astype(np.int64)
-
-
-def units(plane: np.ndarray, unit: float) -> tuple[np.ndarray, np.ndarray]:
-    """Values in units, and where that is not possible (0 there)."""
-    with np.errstate(all="ignore"):
-        place = plane / unit
-        outside = ~(np.abs(place) < LARGEST)
-    return np.rint(np.where(outside, 0, place)).astype(np.int64), outside
-
-
-def encode_scaled(X: np.ndarray, m: np.ndarray, gaps: np.ndarray, kind: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the integers r and the decoded X'; gaps get r = 0."""
-    r, decoded = np.zeros(X.shape, dtype=np.int64), np.empty(X.shape, dtype=np.int64)
-    _encode(X, m, gaps, kind, TAPS, WINDOWS, r, decoded)
-    return r, decoded
 
 
 def decode_scaled(r: np.ndarray, m: np.ndarray, kind: int) -> np.ndarray:
@@ -110,16 +84,6 @@ def _predict(X, i, j, kind, taps, windows):
     for k in range(windows[kind]):
         total += taps[kind, k] * X[i, j - 1 - k]
     return (total + (1 << (TAP_BITS - 1))) >> TAP_BITS
-
-
-@njit(cache=True, nogil=True)
-def _encode(X, m, gaps, kind, taps, windows, r, decoded):
-    for i in range(X.shape[0]):
-        for j in range(X.shape[1]):
-            P = min(max(_predict(decoded, i, j, kind, taps, windows), -LARGEST), LARGEST)
-            if not gaps[i, j]:
-                r[i, j] = (X[i, j] - P + (m[i, j] >> 1)) // m[i, j]
-            decoded[i, j] = P + r[i, j] * m[i, j]
 
 
 @njit(cache=True, nogil=True)
