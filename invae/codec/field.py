@@ -111,7 +111,7 @@ def encode_field(
     if bounded is not None and len(bounded) < plane.nbytes // 8:
         candidates = [bounded]
     else:
-        candidates = [bytes([EXACT]) + encode_exact(plane, height)] + (
+        candidates = [bytes([EXACT]) + encode_exact(plane, height, model)] + (
             [bounded] if bounded is not None else []
         )
     for body in sorted(candidates, key=len):
@@ -139,7 +139,7 @@ def decode_field(
     n_rows, n_columns = _plane_shape(shape)
     mode = reader.byte()
     if mode == EXACT:
-        plane = decode_exact(reader, native, n_rows, n_columns)
+        plane = decode_exact(reader, native, n_rows, n_columns, model)
     elif mode <= STEPS:
         plane = _decode_bounded(reader, mode, native, (n_rows, n_columns), sigma, model)
     else:
