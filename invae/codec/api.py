@@ -125,7 +125,7 @@ def compress(
     models = []
     if bound.kind != "l2" and embed and model is not None:
         models = [coder.to_bytes()]
-    elif coder.curves is not None and bound.kind != "l2" and {bound.kind, sigma_bound.kind} != {"lossless"}:
+    elif coder.curves is not None and _codes_curves(bound, sigma_bound, container, items, sigmas):
         models = [coder.digest[:REFERENCE]]  # planes of frames name their model themselves
     directory = Directory(container, bound, sigma_bound, names, groups, models)
     return assemble(directory, [block for block, _ in coded])
@@ -177,6 +177,18 @@ def write_archive(
     with atomic_path(path, overwrite) as temporary:
         temporary.write_bytes(compress(data, bound, **options))
     return Path(path)
+
+
+def _codes_curves(
+    bound: Bound, sigma_bound: Bound, container: str, items: Sequence[Any], sigmas: Sequence[Any] | None
+) -> bool:
+    """Whether a model for curves may have a part: none in exact values, none in those in steps of sigma."""
+    if bound.kind == "l2":
+        return False
+    if bound.kind == "sigma" and sigma_bound.kind == "lossless":
+        records = container in ("record", "records")
+        return sigmas is None and not (records and all(item.sigma is not None for item in items))
+    return {bound.kind, sigma_bound.kind} != {"lossless"}
 
 
 def _items(data: Any) -> tuple[str, Sequence[Any], list[str] | None]:

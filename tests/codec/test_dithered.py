@@ -10,9 +10,10 @@ import sys
 import numpy as np
 import pytest
 
-from invae.codec import Bound, compress, decompress
+from invae.codec import Archive, Bound, compress, decompress
 from invae.codec.dithered import DitheredSteps
 from invae.codec.field import decode_field, encode_field, field_info
+from invae.data.records import Curve
 from invae.errors import FormatError
 from invae.evaluation.residuals import run_test
 
@@ -156,3 +157,13 @@ def test_damaged_streams_end(rng):
             continue
     with pytest.raises(FormatError, match="deviations"):
         decode_field(data)
+
+
+def test_archives_in_steps_of_sigma_name_no_model_for_curves(rng):
+    values, sigma = noisy_curve(rng)
+    assert Archive(compress(values, "0.5sigma", sigma=sigma)).info["models"] == []
+    assert Archive(compress(values, "0.5sigma", sigma=sigma, sigma_bound="rel:0.1")).info["models"] != []
+    record = Curve(q=np.arange(300.0), intensity=values, sigma=sigma)
+    blob = compress([record, record], "0.5sigma")
+    assert Archive(blob).info["models"] == []
+    assert Bound.parse("0.5sigma").check(values, decompress(blob)[1].intensity, sigma).all()
