@@ -119,7 +119,7 @@ def _encode_records(
                 data, ratio = encode_field(arrays[key], sigma_bound, model=model)
                 sigma = decode_field(data, model=model)
             else:
-                data, ratio = encode_field(arrays[key], Bound("lossless"))
+                data, ratio = encode_field(arrays[key], Bound("lossless"), model=model)
             out.block(data)
             worst = max(worst, ratio)
     return bytes(out.data), worst

@@ -6,14 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from invae.codec.learn_curves import DEFAULT_BOUNDS, train_curves
+from invae.codec.learn_curves import DEFAULT_BOUNDS, FEWEST_POINTS, log_rows, train_curves
 from invae.codec.learn_frames import train_frames
 from invae.codec.model import CodecModel, default_model
 from invae.errors import InputError
 
 __all__ = ["train_codec"]
 
-FEWEST_POINTS, SHORTEST_SIDE = 16, 16
+SHORTEST_SIDE = 16
 CURVE_DRAWS = 7
 
 
@@ -34,9 +34,9 @@ def train_codec(
     Parameters
     ----------
     data : array_like of shape (n_curves, n_q) or (n_frames, rows, columns), or sequence
-        Of a sequence every item is a curve or a frame, as array or record, by its number of axes. Of curves
-        values that are not positive are left out; a few hundred curves are enough. Frames may hold counts
-        (integers, negative ones mark dead pixels) or intensities (NaN marks).
+        Of a sequence every item is a curve or a frame, as array or record, by its number of axes. In
+        curves values that are not positive repeat the one before; a few hundred curves are enough. Frames
+        may hold counts (integers, negative ones mark dead pixels) or intensities (NaN marks).
     bounds : tuple of two floats
         Range of the bounds in log10 to train for; the model serves those somewhat beyond, too. Counts are
         coded as they are or within .2 to 1.2 of their standard deviation.
@@ -91,10 +91,7 @@ def _sorted(data: Any) -> tuple[list[np.ndarray], list[np.ndarray]]:
         n += 1
         values = np.asarray(getattr(item, "values", item))
         if values.ndim == 1:
-            row = values.astype(np.float64)
-            row = np.log10(row[np.isfinite(row) & (row > 0)])
-            if row.size >= FEWEST_POINTS:
-                curves.append(row)
+            curves += log_rows([values.astype(np.float64)])
         elif values.ndim >= 2 and values.dtype.kind in "iuf":
             stack = values.reshape(-1, *values.shape[-2:])
             frames += list(stack) if min(stack.shape[1:]) >= SHORTEST_SIDE else []
