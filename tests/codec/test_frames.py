@@ -84,7 +84,7 @@ def test_frames_beat_the_plain_coder_and_name_their_model(rng):
 
 
 def test_training_pays_on_smooth_frames():
-    smooth = np.rint(np.log10(rings(shape=(96, 64), centre=(-9.0, 80.0))) / 2e-3).astype(np.int64)
+    smooth = np.rint(np.log10(rings(shape=(96, 64), centre=(-9.0, 80.0))) / 2e-2).astype(np.int64)
     trained, untrained = shipped_frame_model(), FrameModel.untrained()
     assert len(trained.encode(smooth, 96)) < 0.85 * len(untrained.encode(smooth, 96))
 
