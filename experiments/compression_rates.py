@@ -52,11 +52,16 @@ def our_row(data: np.ndarray, bound: str, n_samples: int, curves: bool) -> dict[
     seconds = encoded - start, time.perf_counter() - encoded
     error = invae.Bound.parse(bound).max_ratio(data, decoded)
     row = row_of("invae", "", len(blob), data.size, error, seconds)
-    model_bytes = len(default_model().to_bytes()) if curves and bound != "lossless" else 0
+    model_bytes = model_size(curves) if not curves or bound != "lossless" else 0
     row["with model"] = 8 * (len(blob) + model_bytes) / data.size
     row["model over 10^4"] = 8 * (len(blob) + model_bytes * n_samples / PAIRS) / data.size
     row["broken"] = violations(data, decoded, bound)
     return row
+
+
+def model_size(curves: bool) -> int:
+    """Bytes of the package's model for curves or for frames."""
+    return len(default_model().to_bytes() if curves else default_model().frames.to_bytes())
 
 
 def row_of(
