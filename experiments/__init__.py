@@ -22,4 +22,4 @@ NAMES = (
 )
 
 # Run by name only: they hold the project against its targets, and take long in their full configuration.
-BENCHMARKS = ("reconstruction_targets", "reconstruction_rivals", "compression_targets")
+BENCHMARKS = ("reconstruction_targets", "reconstruction_rivals", "compression_targets", "sparse_expert")

@@ -6,7 +6,7 @@ frame. The rivals code samples of zero mean, scaled to equal budgets, stacked in
 tuned: "bytes / sample" is where the *root mean square* over all samples of that ratio is X, the laxer demand;
 "bytes, all within X" where every sample meets it. Among them is our own bounded mode, a causal predictor.
 Model bytes are real; principal directions are learned on other simulated samples, the analytic dictionary
-needs no training.
+needs no training. A last table counts the codes that each dictionary needs, convolutional ones included.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 import invae
+from experiments.sparse_nonzeros import FRAME_ATOMS, PATCH, nonzero_table, patches
 from invae.codec.l2 import analytic_model, decode_l2, encode_l2, pca_model, sparse_codes, train_l2
 from invae.data.simulate_curves import default_q, simulate_curves
 from invae.data.simulate_frames import simulate_frames
@@ -37,6 +38,13 @@ QUICK = {
     "n_train_frames": 8,
     "n_test_frames": 8,
     "n_learned": 0,
+    "nonzero_tolerances": [0.02, 0.05],
+    "frame_nonzero_tolerances": [0.05],
+    "n_nonzero_frames": 2,
+    "n_kernels": 8,
+    "kernel_size": 32,
+    "frame_kernel": 8,
+    "n_epochs": 4,
 }
 FULL = {
     **QUICK,
@@ -47,10 +55,13 @@ FULL = {
     "n_train_frames": 60,
     "n_test_frames": 40,
     "n_learned": 64,
+    "nonzero_tolerances": [0.01, 0.02, 0.05],
+    "frame_nonzero_tolerances": [0.02, 0.05],
+    "n_nonzero_frames": 6,
+    "n_kernels": 16,
+    "n_epochs": 12,
 }
-PATCH = 16
 BEST = {"bytes / sample": "min", "bytes, all within X": "min"}
-FRAME_ATOMS = ("dct16", "impulse")
 
 log = logging.getLogger(__name__)
 
@@ -65,6 +76,8 @@ def run(config: dict[str, Any], rng: np.random.Generator) -> Results:
     frames = log_frames(config["n_test_frames"] + config["n_train_frames"], config["frame"], seed)
     held = config["n_test_frames"]
     results.tables.append(frame_table(frames[:held], frames[held:], config))
+    curve_pair = rows[: config["n_test"]], rows[config["n_test"] :]
+    results.tables.append(nonzero_table(curve_pair, (frames[:held], frames[held:]), config))
     results.figures.append(rate_figure(results.tables[0]))
     return results
 
@@ -127,13 +140,6 @@ def frame_table(test: np.ndarray, train: np.ndarray, config: dict[str, Any]) -> 
         "error X of each frame; bytes per frame."
     )
     return Table("frames", caption, rows, best=BEST, group="X")
-
-
-def patches(frames: np.ndarray) -> np.ndarray:
-    """Frames (N, r, c) as rows of patches, (N r c / 256, 256), frame after frame."""
-    N, r, c = frames.shape
-    tiles = frames.reshape(N, r // PATCH, PATCH, c // PATCH, PATCH).swapaxes(2, 3)
-    return tiles.reshape(-1, PATCH * PATCH)
 
 
 def log_frames(n: int, size: int, seed: int) -> np.ndarray:
