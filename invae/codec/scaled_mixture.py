@@ -155,7 +155,7 @@ def _code(stream, n, u, t, skip, decoding):
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _clip(place):
-    return min(max(place, -FAR), FAR)
+    return min(max(-FAR, place), FAR)  # -FAR for what is no number
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
