@@ -44,11 +44,11 @@ QUICK = {
 }
 FULL = {
     **QUICK,
-    "n_train": 3000,
+    "n_train": 2000,
     "n_validation": 300,
     "dictionaries": [[64, 2], [256, 3]],
     "starts": ["shipped", "random"],
-    "n_steps": 12_000,
+    "n_steps": 5_000,
 }
 PAST = 39
 FADING = 8.0  # values after which a past value weighs 1 / e

@@ -109,6 +109,7 @@ def code_frames(
     look = np.zeros(N_SEEN, dtype=np.int32)
     hidden1 = np.zeros(N1.shape[1] + 1, dtype=np.int32)
     hidden2 = np.zeros(N2.shape[1] + 1, dtype=np.int32)
+    places = np.zeros(max(N_SEEN, N1.shape[1] + 1), dtype=np.int64)
     ctx, sel = np.zeros(N_TABLES, dtype=np.int64), np.zeros(N_SETS + 1, dtype=np.int64)
     outs = np.zeros(N_SETS, dtype=np.int64)
     K = np.zeros(N_NEAR, dtype=np.int64)  # taps of the sum that adapts, 2^-16
@@ -292,7 +293,7 @@ def code_frames(
                     seen[g * height + i, j, :] = look
                     met[g * height + i, j, 0] = d
                     met[g * height + i, j, 1] = z
-                respond(look, N1, N2, N3, hidden1, hidden2, logits)
+                respond(look, N1, N2, N3, hidden1, hidden2, places, logits)
                 d = code_value(
                     state, stream, decoding, d, z, off, inv, tail, x, ctx, sel, outs, softplus, odds, W, V, T,
                     rates,

@@ -92,6 +92,7 @@ def code_plane(
     logits = x[N_INPUTS:]
     look = np.zeros(N_SEEN, dtype=np.int32)
     hidden1, hidden2 = np.zeros(HIDDEN[0] + 1, dtype=np.int32), np.zeros(HIDDEN[1] + 1, dtype=np.int32)
+    places = np.zeros(max(N_SEEN, HIDDEN[0] + 1), dtype=np.int64)
     E, sums = np.zeros(N_MISSES, dtype=np.int64), np.zeros(3, dtype=np.int64)
     heard = np.zeros(2, dtype=np.bool_)
     ctx, sel = np.zeros(N_TABLES, dtype=np.int64), np.zeros(N_SETS + 1, dtype=np.int64)
@@ -180,7 +181,7 @@ def code_plane(
                 seen[i, j, :] = look
                 met[i, j, 0] = r
                 met[i, j, 1] = z
-            respond(look, N1, N2, N3, hidden1, hidden2, logits)
+            respond(look, N1, N2, N3, hidden1, hidden2, places, logits)
             r = code_value(
                 state,
                 stream,

@@ -15,7 +15,7 @@ def kernel_logits(seen, weights):
     a, b = (np.zeros(n + 1, np.int32) for n in HIDDEN)
     logits = np.zeros((len(seen), N_LOGITS), np.int64)
     for row, out in zip(seen, logits):
-        respond(row.astype(np.int32), *weights, a, b, out)
+        respond(row.astype(np.int32), *weights, a, b, np.zeros(N_SEEN + HIDDEN[0], np.int64), out)
     return logits
 
 
