@@ -36,9 +36,10 @@ def nonzero_table(
 ) -> Table:
     """``curves`` and ``frames`` are pairs: held out, training."""
     held = frames[0][: config["n_nonzero_frames"]]
-    rows = curve_rows(*curves, config) + frame_rows(held, frames[1], config)
+    some = curves[0][: config["n_nonzero_curves"]]
+    rows = curve_rows(some, curves[1], config) + frame_rows(held, frames[1], config)
     caption = (
-        f"Mean number of codes of {len(curves[0])} held-out curves and {len(held)} frames at a relative L2 "
+        f"Mean number of codes of {len(some)} held-out curves and {len(held)} frames at a relative L2 "
         "error X, and bytes per curve where the L2 mode can code the dictionary (its model not counted). "
         "Trends: the analytic smooth atoms of curves, chosen by the pursuit like any other; "
         f"{SIDE_TREND**2} cosines of frames, always counted."

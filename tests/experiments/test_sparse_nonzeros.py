@@ -12,6 +12,7 @@ def test_every_dictionary_is_counted_and_smaller_errors_need_more_codes(rng):
     config = {
         "nonzero_tolerances": [0.05, 0.2],
         "frame_nonzero_tolerances": [0.1, 0.3],
+        "n_nonzero_curves": 5,
         "n_nonzero_frames": 1,
         "n_kernels": 2,
         "kernel_size": 8,
