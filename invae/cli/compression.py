@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import typer
 
-from invae.cli.console import check_output, human_bytes, plural, print_json, say
+from invae.cli.console import check_output, human_bytes, plural, print_json, progress, say
 from invae.cli.inputs import codec_model, load_inputs
 from invae.cli.outputs import curve_text, write_each, write_item, writes_records
 from invae.errors import FileError, InputError
@@ -53,10 +54,11 @@ def compress(
 
     Bound.parse(bound)
     check_output(output, force)
-    content, size = load_inputs(data, q_unit)
     coder = codec_model(model, "default")
     options = {"sigma_bound": sigma_bound, "model": coder, "embed": embed, "jobs": jobs}
-    write_archive(output, content, bound, overwrite=force, **options)
+    with ExitStack() as opened, progress("compressing") as update:
+        content, size = load_inputs(data, q_unit, opened)
+        write_archive(output, content, bound, overwrite=force, progress=update, **options)
     with Archive(output) as archive:
         facts = archive.info
     facts |= {"archive": str(output), "source_bytes": size, "ratio": size / max(1, facts["bytes"])}
@@ -138,10 +140,15 @@ def decompress(
     """Write everything an archive holds to files."""
     from invae.codec import Archive
     from invae.data import write
+    from invae.data.batches import identity
 
     with Archive(archive, codec_model(model)) as opened:
         names, container = opened.names(), opened.directory.container
-        if container == "array" and output.suffix:
+        if container == "stack" and output.suffix:
+            check_output(output, force)
+            write_stack(output, opened, {"archive": identity(archive), "model": model}, force)
+            return
+        if (container == "array" or len(names) == 1) and output.suffix:
             check_output(output, force)
             write_item(output, opened[0], force)
             say(f"{output}: written")
@@ -159,12 +166,28 @@ def decompress(
     say(f"{output}: {plural(count, 'file')} written")
 
 
+def write_stack(output: Path, archive: Any, job: dict[str, Any], force: bool) -> None:
+    """One array that was cut into blocks of rows: written block by block, or continued."""
+    from invae.data.batches import RowWriter
+
+    shapes, dtype = archive.block_shapes()
+    ends = np.cumsum([0] + [shape[0] for shape in shapes])
+    shape = (int(ends[-1]), *shapes[0][1:])
+    with RowWriter(output, shape, dtype, job, force) as out, progress("decompressing") as update:
+        first = int(np.searchsorted(ends, out.done, side="right")) - 1
+        out.rewind(int(ends[first]))
+        for k in range(first, len(shapes)):
+            out.write(archive[k])
+            update(out.done, shape[0])
+    say(f"{output}: array {shape}")
+
+
 def verify(archive: ArchivePath, model: Model = None, as_json: AsJson = False) -> None:
     """Check every checksum and decode every record of an archive."""
     from invae.codec import Archive
 
-    with Archive(archive, codec_model(model)) as opened:
-        facts = opened.verify()
+    with Archive(archive, codec_model(model)) as opened, progress("verifying") as update:
+        facts = opened.verify(update)
     if as_json:
         print_json({"archive": str(archive), "verified": True, **facts})
     else:

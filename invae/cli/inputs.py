@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -42,9 +43,13 @@ def kind_of(path: str | Path) -> str:
     return _KINDS.get(_hdf5_format(file), "data") if head == HDF5_HEAD else "data"
 
 
-def load_data(path: str | Path, q_unit: str | None = None) -> list[Any] | np.ndarray:
-    """Records of a scattering file, or the array of a .npy, HDF5 or TIFF file that holds no records."""
+def load_data(path: str | Path, q_unit: str | None = None, opened: ExitStack | None = None) -> Any:
+    """Records of a scattering file, or the array of a .npy, HDF5 or TIFF file that holds no records.
+
+    With ``opened`` an array stays on disk, to be read where it is sliced until that is closed.
+    """
     from invae.data import read, read_array
+    from invae.data.batches import open_rows
 
     kind = kind_of(path)
     if kind == "array":
@@ -62,7 +67,7 @@ def load_data(path: str | Path, q_unit: str | None = None) -> list[Any] | np.nda
         if not _may_be_array(path):
             raise
         try:
-            return read_array(path)
+            return read_array(path) if opened is None else opened.enter_context(open_rows(path))
         except InvaeError:
             raise error from None
 
@@ -84,15 +89,20 @@ def codec_model(path: str | None, default: Any = None) -> Any:
     return model
 
 
-def load_inputs(paths: list[Path], q_unit: str | None = None) -> tuple[Any, int]:
+def load_inputs(
+    paths: list[Path], q_unit: str | None = None, opened: ExitStack | None = None
+) -> tuple[Any, int]:
     """Everything that several files hold, in the form `invae.compress` takes, and the files' size in bytes.
 
-    One array stays an array, several become a dict by file stem; records become one list; where both come
-    together the arrays become frames.
+    One array stays an array (on disk with ``opened``, see `load_data`), several become a dict by file stem;
+    records become one list; where both come together the arrays become frames.
     """
     from invae.data import Frame
     from invae.data.arrays import split_inner_path
 
+    if len(paths) == 1:
+        data = load_data(paths[0], q_unit, opened)
+        return data, split_inner_path(paths[0])[0].stat().st_size
     loaded = [(split_inner_path(path)[0], load_data(path, q_unit)) for path in paths]
     size = sum(file.stat().st_size for file in {file.resolve() for file, _ in loaded})
     arrays = [(file, data) for file, data in loaded if isinstance(data, np.ndarray)]
@@ -103,8 +113,6 @@ def load_inputs(paths: list[Path], q_unit: str | None = None) -> tuple[Any, int]
                 [Frame(data, name=file.stem, source=file.name)] if isinstance(data, np.ndarray) else data
             )
         return records, size
-    if len(arrays) == 1:
-        return arrays[0][1], size
     named: dict[str, np.ndarray] = {}
     for file, array in arrays:
         name, count = file.stem, 1

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import os
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import numpy as np
 from invae.codec.archive import Archive
 from invae.codec.bounds import Bound
 from invae.codec.directory import Directory, assemble
+from invae.codec.field import BLOCK_VALUES
 from invae.codec.group import check_item, encode_group
 from invae.codec.l2_group import encode_l2_group
 from invae.codec.model import REFERENCE, CodecModel, default_model, no_model
@@ -26,7 +28,6 @@ __all__ = ["compress", "decompress", "write_archive"]
 
 GROUP_VALUES = 1 << 17
 GROUP_RECORDS = 1024
-BLOCK_VALUES = 1 << 19  # of the blocks that a large array is cut into
 
 
 def compress(
@@ -39,6 +40,7 @@ def compress(
     model: CodecModel | str | None = "default",
     embed: bool = False,
     jobs: int = 1,
+    progress: Callable[[int, int], None] | None = None,
 ) -> bytes:
     """Compress an array, several arrays, or records, within an error bound on every value.
 
@@ -65,6 +67,8 @@ def compress(
         Put the model itself into the archive instead (up to 25 kB).
     jobs : int, default=1
         Threads; the bytes do not depend on it.
+    progress : callable(done, total), optional
+        Told after each group of records or block of rows.
 
     Returns
     -------
@@ -114,11 +118,12 @@ def compress(
             coder,
         )
 
-    if jobs > 1:
-        with ThreadPoolExecutor(jobs) as pool:
-            coded = list(pool.map(code, spans))
-    else:
-        coded = [code(span) for span in spans]
+    coded = []
+    with ThreadPoolExecutor(jobs) if jobs > 1 else nullcontext() as pool:
+        for found in map(code, spans) if pool is None else pool.map(code, spans):
+            coded.append(found)
+            if progress is not None:
+                progress(len(coded), len(spans))
     groups = [
         (s.stop - s.start, len(block), zlib.crc32(block), ratio) for s, (block, ratio) in zip(spans, coded)
     ]
@@ -269,7 +274,7 @@ def _spans(items: Sequence[Any]) -> list[slice]:
         return [slice(k, k + 1) for k in range(len(items))]
     spans, start, size = [], 0, 0
     for k, item in enumerate(items):
-        values = item.size if isinstance(item, np.ndarray) else item.values.size
+        values = math.prod(item.shape if isinstance(item, np.ndarray) else item.values.shape)
         if k > start and (size + values > GROUP_VALUES or k - start >= GROUP_RECORDS):
             spans.append(slice(start, k))
             start, size = k, 0

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import os
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO
 
+import numpy as np
+
 from invae.codec.directory import VERSION, locate
-from invae.codec.group import decode_group
+from invae.codec.field import field_info
+from invae.codec.group import ONE_ARRAY, decode_group
 from invae.codec.l2_group import L2_GROUP, decode_l2_group
 from invae.codec.model import CodecModel, model_for_reading
 from invae.errors import FileError, FormatError, InputError
@@ -111,10 +114,30 @@ class Archive:
         group = next(g for g in range(len(self._starts)) if self._starts[g + 1] > key)
         return self._group(group)[key - self._starts[group]]
 
-    def verify(self) -> dict[str, Any]:
-        """Check every checksum, decode every record, return `info`; `FormatError` at the first fault."""
-        for k in range(len(self.directory.groups)):
+    def block_shapes(self) -> tuple[list[tuple[int, ...]], np.dtype]:
+        """Shape of every block of one array that is stored in blocks of rows, and its dtype."""
+        shapes, dtype = [], np.dtype(float)
+        for k, (_, n_bytes, _, _) in enumerate(self.directory.groups):
+            data = self._read(self._offsets[k], n_bytes)
+            if data[:1] == bytes([ONE_ARRAY]):
+                text, shape, _ = field_info(data[1:])
+                dtype = np.dtype(text)
+            else:
+                (block,) = self._group(k)
+                shape, dtype = block.shape, block.dtype
+            shapes.append(shape)
+        return shapes, dtype
+
+    def verify(self, progress: Callable[[int, int], None] | None = None) -> dict[str, Any]:
+        """Check every checksum, decode every record, return `info`; `FormatError` at the first fault.
+
+        ``progress(done, total)`` is told after each group.
+        """
+        n_groups = len(self.directory.groups)
+        for k in range(n_groups):
             self._group(k)
+            if progress is not None:
+                progress(k + 1, n_groups)
         return self.info
 
     @property

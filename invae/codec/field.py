@@ -12,6 +12,7 @@ SCALED    4 K, e of the unit 2^e, byte predictor, escapes, plane; needs decoded 
 COUNTS    5 K, largest count (varint), escapes, integer plane of cells (`invae.codec.counts`)
 DITHERED  6 as COUNTS, with the varint seed of the dither behind the largest count
 STEPS     7 K, varint seed of the dither, escapes, numbers; needs decoded sigma (`invae.codec.dithered`)
+BLOCKS    8 a large stack of frames: varint number of frames in a block, then every block, itself a field
 ========= = ===============================================================================================
 
 The plane of an array of shape (.., n) is (product of the others, n). Every array is decoded before it is
@@ -22,6 +23,7 @@ from __future__ import annotations
 
 import math
 import zlib
+from typing import Any
 
 import numpy as np
 
@@ -44,7 +46,8 @@ DTYPES = (
     *(f"{order}{kind}" for kind in ("i2", "u2", "i4", "u4", "i8", "u8", "f2", "f4", "f8") for order in "<>"),
 )
 EXTENDED = 31  # head number of a dtype that is written out, such as long doubles
-EXACT, ABS, LOG, REL, SCALED, COUNTS, DITHERED, STEPS = range(8)
+EXACT, ABS, LOG, REL, SCALED, COUNTS, DITHERED, STEPS, BLOCKS = range(9)
+BLOCK_VALUES = 1 << 19  # of a block; stacks of twice as many values are cut
 SEED = 0
 N_SEEDS, MOST_SEED = 128, 1 << 16
 MODE_OF = {"abs": ABS, "log": LOG, "rel": REL}
@@ -53,7 +56,7 @@ MOST_VALUES = 1 << 36
 
 
 def encode_field(
-    array: np.ndarray,
+    array: Any,
     bound: Bound,
     sigma: np.ndarray | None = None,
     mask: np.ndarray | None = None,
@@ -64,6 +67,7 @@ def encode_field(
     Parameters
     ----------
     array : ndarray
+        Of a stack of frames any object with ``shape``, ``dtype`` and slices, which are read block by block.
     bound : Bound
     sigma : ndarray of the same shape, optional
         Standard deviations as the decoder will have them; only ``Ksigma`` uses them.
@@ -85,6 +89,8 @@ def encode_field(
     BoundError
         ``Ksigma`` without sigma for data that are not integer counts.
     """
+    if len(np.shape(array)) > 2 and array.shape[0] > 1 and math.prod(array.shape) > 2 * BLOCK_VALUES:
+        return _encode_blocks(array, bound, sigma, mask, model)
     array = np.asarray(array)
     if array.dtype.kind not in "biuf":
         raise InputError(f"arrays of dtype {array.dtype} cannot be compressed; give real numbers or booleans")
@@ -95,7 +101,7 @@ def encode_field(
             )
     head = _head(array)
     if bound.kind == "sigma" and sigma is None:
-        poisson_sigma(array)  # raises for data that have no sigma
+        poisson_sigma(array[:0] if array.ndim else array)  # raises for data that have no sigma
     plane = _plane(array)
     height = array.shape[-2] if array.ndim > 1 else 0
     bounded = None
@@ -138,6 +144,8 @@ def decode_field(
     native = dtype.newbyteorder("=")
     n_rows, n_columns = _plane_shape(shape)
     mode = reader.byte()
+    if mode == BLOCKS:
+        return _decode_blocks(reader, dtype, shape, sigma, model)
     if mode == EXACT:
         plane = decode_exact(reader, native, n_rows, n_columns, model)
     elif mode <= STEPS:
@@ -152,6 +160,41 @@ def field_info(data: bytes) -> tuple[str, tuple[int, ...], int]:
     reader = Reader(data)
     dtype, shape = _read_head(reader)
     return dtype.str, shape, reader.byte()
+
+
+def _encode_blocks(
+    array: Any, bound: Bound, sigma: Any, mask: Any, model: PlaneModel | None
+) -> tuple[bytes, float]:
+    n_frames = array.shape[0]
+    step = max(1, n_frames * BLOCK_VALUES // math.prod(array.shape))
+    out, worst = Writer().raw(_head(array)).byte(BLOCKS).number(step), 0.0
+    for start in range(0, n_frames, step):
+        part = slice(start, min(start + step, n_frames))
+        own_sigma, own_mask = (None if other is None else np.asarray(other[part]) for other in (sigma, mask))
+        data, ratio = encode_field(np.asarray(array[part]), bound, own_sigma, own_mask, model)
+        out.block(data)
+        worst = max(worst, ratio)
+    return bytes(out.data), worst
+
+
+def _decode_blocks(
+    reader: Reader,
+    dtype: np.dtype,
+    shape: tuple[int, ...],
+    sigma: np.ndarray | None,
+    model: PlaneModel | None,
+) -> np.ndarray:
+    step = reader.number()
+    if len(shape) < 3 or not 0 < step <= shape[0]:
+        raise reader.fail(f"blocks of {step} frames do not fit an array of shape {shape}")
+    blocks = []
+    for start in range(0, shape[0], step):
+        stop = min(start + step, shape[0])
+        place, data = reader.offset, reader.block()
+        if field_info(data)[:2] != (dtype.str, (stop - start, *shape[1:])) or field_info(data)[2] == BLOCKS:
+            raise reader.fail("a block is not the part of its stack that it should be")
+        blocks.append(decode_field(data, None if sigma is None else sigma[start:stop], place, model))
+    return np.concatenate(blocks)
 
 
 def _encode_bounded(

@@ -20,7 +20,7 @@ from invae.codec.varint import Reader, Writer
 from invae.data.records import Curve, Frame, from_parts
 from invae.errors import BoundError, FormatError, InputError
 
-__all__ = ["decode_group", "encode_group"]
+__all__ = ["ONE_ARRAY", "decode_group", "encode_group"]
 
 ARRAYS, RECORDS, ARRAYS_WITH_SIGMA, ONE_ARRAY = range(4)
 VALUES = {"curve": "intensity", "frame": "data"}
@@ -91,7 +91,7 @@ def decode_group(data: bytes, origin: int, n_items: int, model: PlaneModel | Non
 def _encode_records(
     records: Sequence[Any], bound: Bound, sigma_bound: Bound, model: PlaneModel | None
 ) -> tuple[bytes, float]:
-    parts = [record.to_parts() for record in records]
+    parts = [(record.arrays(), record.description()) for record in records]
     out = Writer().byte(RECORDS)
     signatures = [tuple((key, a.dtype.str, a.shape) for key, a in arrays.items()) for arrays, _ in parts]
     classes = _classes([(rest["kind"], *signature) for (_, rest), signature in zip(parts, signatures)])
@@ -170,7 +170,7 @@ def _tightened(bound: Bound, sigma: np.ndarray, decoded: np.ndarray) -> Bound:
 
 def _explain_missing_sigma(values: np.ndarray, record: Any) -> None:
     try:
-        poisson_sigma(values)
+        poisson_sigma(np.empty(0, values.dtype))
     except BoundError as error:
         raise BoundError(f"record {record.name!r}: {error}") from error
 
@@ -246,10 +246,8 @@ def check_item(item: Any) -> Any:
     InputError
         Neither an array of real numbers nor a record.
     """
-    if isinstance(item, Curve):
+    if isinstance(item, Curve | Frame):
         return item
-    if isinstance(item, Frame):
-        return item.load()
     array = np.asarray(item)
     if array.dtype.kind not in "biuf":
         raise InputError(

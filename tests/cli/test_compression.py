@@ -178,3 +178,37 @@ def test_the_installed_command_runs(curve_file, tmp_path):
     assert absent.returncode == 1 and absent.stderr.count("\n") == 1
     version = call("--version")
     assert version.stdout.strip() == f"invae {invae.__version__}"
+
+
+@pytest.mark.parametrize("ending", [".npy", ".h5"])
+def test_an_array_in_blocks_of_rows_comes_back_and_goes_on_after_an_interruption(
+    tmp_path, run, rng, monkeypatch, ending
+):
+    from invae.codec import Archive, api
+
+    monkeypatch.setattr(api, "BLOCK_VALUES", 200)
+    rows = rng.normal(size=(50, 20)).cumsum(axis=1)
+    np.save(tmp_path / "x.npy", rows)
+    archive, out = tmp_path / "x.inva", tmp_path / f"y{ending}"
+    archive_of(run, archive, tmp_path / "x.npy", bound="abs:0.01")
+
+    def interrupted(self, key):
+        if key == 3:
+            raise KeyboardInterrupt
+        return kept(self, key)
+
+    kept = Archive.__getitem__
+    monkeypatch.setattr(Archive, "__getitem__", interrupted)
+    assert run("decompress", archive, "-o", out)[0] != 0 and not out.exists()
+    decoded = []
+    monkeypatch.setattr(Archive, "__getitem__", lambda self, key: (decoded.append(key), kept(self, key))[1])
+    status, _, stderr = run("decompress", archive, "-o", out)
+    assert status == 0, stderr
+    assert decoded == [3, 4]
+    assert np.abs(invae.data.read_array(out) - rows).max() <= 0.01
+
+
+def test_one_record_goes_to_an_array_file(curve_file, tmp_path, run):
+    archive_of(run, tmp_path / "a.inva", curve_file, bound="lossless")
+    assert run("decompress", tmp_path / "a.inva", "-o", tmp_path / "y.npy")[0] == 0
+    assert np.array_equal(np.load(tmp_path / "y.npy"), invae.read(curve_file)[0].intensity)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import invae
-from invae.codec import Archive, Bound, compress, decompress, default_model, write_archive
+from invae.codec import Archive, Bound, compress, decompress, default_model, field, write_archive
 from invae.data.records import Curve, Frame, identical
 from invae.errors import BoundError, FileError, FormatError, InputError
 
@@ -187,3 +187,50 @@ def test_real_curves_keep_every_bound(shared_data, every):
                 assert Bound.parse(text).check(a.values, b.values, a.sigma, a.mask).all(), path
                 assert identical(a, b.replace(values=a.values)), path
     assert n > 100 // every
+
+
+@pytest.mark.parametrize("bound", ["lossless", "0.5sigma", "log:0.05"])
+def test_large_stacks_of_frames_are_coded_block_by_block_without_being_loaded(rng, monkeypatch, bound):
+    monkeypatch.setattr(field, "BLOCK_VALUES", 1500)
+    counts = rng.poisson(20.0, (7, 24, 30)).astype(np.int32)
+    counts[2, 3] = -1
+
+    class OnDisk:
+        shape, dtype, ndim, sliced = counts.shape, counts.dtype, 3, 0
+
+        def __getitem__(self, key):
+            part = counts[key]
+            assert part.size <= 2 * 24 * 30
+            OnDisk.sliced += 1
+            return part
+
+    blob = compress(Frame(data=OnDisk(), name="run"), bound)
+    assert OnDisk.sliced >= 4
+    back = decompress(blob)
+    assert back.data.shape == counts.shape and Bound.parse(bound).check(counts, back.data).all()
+    for k in range(30, len(blob), 97):
+        damaged = bytearray(blob)
+        damaged[k] ^= 0x24
+        with pytest.raises(FormatError):
+            decompress(bytes(damaged))
+
+
+def test_blocks_that_do_not_fit_their_stack_are_refused(monkeypatch):
+    monkeypatch.setattr(field, "BLOCK_VALUES", 8)
+    data, _ = field.encode_field(np.arange(60).reshape(5, 3, 4), Bound("lossless"))
+    place = data.index(bytes([field.BLOCKS]), 2)
+    for wrong in (0, 2, 9):
+        changed = data[: place + 1] + bytes([wrong]) + data[place + 2 :]
+        with pytest.raises(FormatError, match="block"):
+            field.decode_field(changed)
+
+
+def test_progress_is_told_of_every_group(rng):
+    curves = [rng.normal(size=3000) for _ in range(90)]
+    told = []
+    blob = compress(curves, "abs:0.1", jobs=2, progress=lambda done, total: told.append((done, total)))
+    assert told == [(k + 1, len(told)) for k in range(len(told))] and len(told) > 1
+    with Archive(blob) as archive:
+        again = []
+        archive.verify(lambda done, total: again.append((done, total)))
+    assert again == told
