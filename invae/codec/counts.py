@@ -79,7 +79,8 @@ class DitheredCells:
     grows by one over each such stretch; the number of a count n > LAST_EXACT is floor(T(n) + u) with a known
     uniform u (subtractive dither). The decoded value is (4 g - e) / 3, g the count at the middle of the
     cell in T and e the mean of its ends: T bends, which would shift g by k^2 / 12 and e by k^2 / 3.
-    Counts up to `LAST_EXACT` are their own numbers.
+    Counts up to `LAST_EXACT` are their own numbers; the first cell above them reaches below, as far as its
+    width asks for, though none of those counts is in it: otherwise its middle would lie too high.
 
     Parameters
     ----------
@@ -87,26 +88,31 @@ class DitheredCells:
         K, rounded down to a multiple of 2^-16.
     top : int
         Largest count, below `MOST_DITHERED`.
+    cut : bool
+        Cut the first cell at `LAST_EXACT`, as field mode 6 did: counts of 9 came out .2 sigma high.
     """
 
-    def __init__(self, k: float, top: int) -> None:
+    def __init__(self, k: float, top: int, cut: bool = False) -> None:
         K = math.floor(min(k, 1e6) * (1 << K_BITS))
         n = np.arange(LAST_EXACT, max(top, LAST_EXACT + 1) + 1, dtype=np.int64)
-        self.allowed = _floor_root(K, n)[1:]  # t of LAST_EXACT + 1, ..
-        n = n[1:]
-        t = _floor_root(K, np.maximum(n - 2 * self.allowed, 0))
+        allowed = _floor_root(K, n)[1:]  # t of LAST_EXACT + 1, ..
+        t = _floor_root(K, np.maximum(n[1:] - 2 * allowed, 0))
         steps = -(-(1 << T_BITS) // (2 * t + 1))
-        self.scale = np.concatenate([[0], np.cumsum(steps)])  # T of LAST_EXACT + 1 is scale[0]
+        self._below = 0 if cut else 2 * int(t[0]) + 1  # counts below that the scale is continued to
+        steps = np.concatenate([np.full(self._below, steps[0]), steps])
+        self.allowed = np.concatenate([np.full(self._below, allowed[0]), allowed])
+        self._first = LAST_EXACT + 1 - self._below
+        self.scale = np.concatenate([[0], np.cumsum(steps)])  # T of self._first is scale[0]
 
     def numbers(self, counts: np.ndarray, u: np.ndarray) -> np.ndarray:
         """Cell numbers of counts 0 .. top."""
-        above = np.maximum(counts - LAST_EXACT - 1, 0)
-        cell = (self.scale[np.minimum(above, self.scale.size - 1)] + u) >> T_BITS
+        place = np.clip(counts - self._first, self._below, self.scale.size - 1)
+        cell = ((self.scale[place] + u) >> T_BITS) - self._first_cell(u)
         return np.where(counts <= LAST_EXACT, counts, LAST_EXACT + 1 + cell)
 
     def counts(self, numbers: np.ndarray, u: np.ndarray) -> np.ndarray:
         """Decoded counts."""
-        cell = np.clip(numbers - LAST_EXACT - 1, 0, (self.scale[-1] >> T_BITS) + 1)
+        cell = np.clip(numbers - LAST_EXACT - 1, 0, (self.scale[-1] >> T_BITS) + 1) + self._first_cell(u)
         start, stop = (
             np.clip((cell << T_BITS) - u, 0, self.scale[-1]),
             np.clip(((cell + 1) << T_BITS) - u, 0, self.scale[-1]),
@@ -115,13 +121,17 @@ class DitheredCells:
         middle = (4 * self._place(start + stop >> 1) - ends) // 3
         middle = (middle + (1 << 15)) >> 16
         last = self.allowed.size - 1
-        low = np.clip(np.searchsorted(self.scale, start, side="left"), 0, last)
-        high = np.clip(np.searchsorted(self.scale, stop, side="left") - 1, 0, last)
+        low = np.clip(np.searchsorted(self.scale, start, side="left"), self._below, last)
+        high = np.clip(np.searchsorted(self.scale, stop, side="left") - 1, self._below, last)
         middle = np.minimum(np.maximum(middle, high - self.allowed[high]), low + self.allowed[low])
-        return np.where(numbers <= LAST_EXACT, numbers, LAST_EXACT + 1 + middle)
+        return np.where(numbers <= LAST_EXACT, numbers, self._first + middle)
+
+    def _first_cell(self, u: np.ndarray) -> np.ndarray:
+        """Cell of the first count above `LAST_EXACT`."""
+        return (self.scale[self._below] + u) >> T_BITS
 
     def _place(self, T: np.ndarray) -> np.ndarray:
-        """Where T lies among the counts above `LAST_EXACT`, in 2^-16."""
+        """Where T lies among the counts from the first of the scale on, in 2^-16."""
         k = np.clip(np.searchsorted(self.scale, T, side="right") - 1, 0, self.scale.size - 2)
         return (k << 16) + ((T - self.scale[k]) << 16) // (self.scale[k + 1] - self.scale[k])
 

@@ -10,9 +10,10 @@ REL       3 X, byte 1 and a block with the integer plane of signs (or byte 0), e
 SCALED    4 K, e of the unit 2^e, byte predictor, escapes, plane; needs decoded sigma (`invae.codec.scaled`);
             read, no longer written
 COUNTS    5 K, largest count (varint), escapes, integer plane of cells (`invae.codec.counts`)
-DITHERED  6 as COUNTS, with the varint seed of the dither behind the largest count
+FIRST     6 as DITHERED, the first cell cut at 8 (`DitheredCells` with ``cut``); read, no longer written
 STEPS     7 K, varint seed of the dither, escapes, numbers; needs decoded sigma (`invae.codec.dithered`)
 BLOCKS    8 a large stack of frames: varint number of frames in a block, then every block, itself a field
+DITHERED  9 as COUNTS, with the varint seed of the dither behind the largest count
 ========= = ===============================================================================================
 
 The plane of an array of shape (.., n) is (product of the others, n). Every array is decoded before it is
@@ -46,10 +47,11 @@ DTYPES = (
     *(f"{order}{kind}" for kind in ("i2", "u2", "i4", "u4", "i8", "u8", "f2", "f4", "f8") for order in "<>"),
 )
 EXTENDED = 31  # head number of a dtype that is written out, such as long doubles
-EXACT, ABS, LOG, REL, SCALED, COUNTS, DITHERED, STEPS, BLOCKS = range(9)
+EXACT, ABS, LOG, REL, SCALED, COUNTS, FIRST_DITHERED, STEPS, BLOCKS, DITHERED = range(10)
 BLOCK_VALUES = 1 << 19  # of a block; stacks of twice as many values are cut
 SEED = 0
 N_SEEDS, MOST_SEED = 128, 1 << 16
+ON_COUNTS = (COUNTS, FIRST_DITHERED, DITHERED)
 MODE_OF = {"abs": ABS, "log": LOG, "rel": REL}
 KIND_OF = {mode: kind for kind, mode in MODE_OF.items()}
 MOST_VALUES = 1 << 36
@@ -148,7 +150,7 @@ def decode_field(
         return _decode_blocks(reader, dtype, shape, sigma, model)
     if mode == EXACT:
         plane = decode_exact(reader, native, n_rows, n_columns, model)
-    elif mode <= STEPS:
+    elif mode <= DITHERED:
         plane = _decode_bounded(reader, mode, native, (n_rows, n_columns), sigma, model)
     else:
         raise reader.fail(f"field mode {mode} is unknown to this version")
@@ -282,7 +284,7 @@ def _decode_bounded(
     model: PlaneModel | None,
 ) -> np.ndarray:
     value = reader.short()
-    if dtype.kind not in "iuf" or dtype.itemsize > 8 or (mode in (COUNTS, DITHERED) and dtype.kind == "f"):
+    if dtype.kind not in "iuf" or dtype.itemsize > 8 or (mode in ON_COUNTS and dtype.kind == "f"):
         raise reader.fail(f"field mode {mode} does not fit dtype {dtype}")
     if mode in (SCALED, STEPS) and (sigma is None or np.size(sigma) != shape[0] * shape[1]):
         raise reader.fail("the standard deviations that this field needs are missing")
@@ -310,14 +312,14 @@ def _decode_bounded(
             raise reader.fail(f"largest count {top} is too large")
         positions, values = decode_escapes(reader, dtype, *shape)
         plane = _fit(counts.cells_to_counts(decode_integers(reader, *shape, model), table), dtype)
-    elif mode == DITHERED:
+    elif mode in (DITHERED, FIRST_DITHERED):
         top, seed = reader.number(), reader.number()
         if top >= counts.MOST_DITHERED or seed > MOST_SEED:
             raise reader.fail(f"largest count {top} or seed {seed} is too large")
         positions, values = decode_escapes(reader, dtype, *shape)
         codes = decode_integers(reader, *shape, model)
         u = counts.dither(codes.size, seed).reshape(shape)
-        plane = _fit(counts.DitheredCells(value, top).counts(codes, u), dtype)
+        plane = _fit(counts.DitheredCells(value, top, cut=mode == FIRST_DITHERED).counts(codes, u), dtype)
     else:
         bound = Bound(KIND_OF[mode], value) if mode != REL or value < 1 else None
         if bound is None:
