@@ -126,6 +126,11 @@ class DitheredCells:
         middle = np.minimum(np.maximum(middle, high - self.allowed[high]), low + self.allowed[low])
         return np.where(numbers <= LAST_EXACT, numbers, self._first + middle)
 
+    def offsets(self, u: np.ndarray) -> np.ndarray:
+        """Where counts of a cell lie on the scale, less the cell's number, in 1/256: within one half."""
+        middle = (self._first_cell(u) << T_BITS) - u + (1 << (T_BITS - 1)) - self.scale[self._below]
+        return middle >> (T_BITS - 8)
+
     def _first_cell(self, u: np.ndarray) -> np.ndarray:
         """Cell of the first count above `LAST_EXACT`."""
         return (self.scale[self._below] + u) >> T_BITS

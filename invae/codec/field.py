@@ -33,7 +33,7 @@ from invae.codec.bounds import Bound, poisson_sigma
 from invae.codec.dithered import DitheredSteps
 from invae.codec.exact import decode_escapes, decode_exact, encode_escapes, encode_exact, fill_gaps, sentinels
 from invae.codec.grid import grid_codes, grid_values
-from invae.codec.integers import PlaneModel, decode_integers, encode_integers
+from invae.codec.integers import NO_OFFSETS, PlaneModel, decode_integers, encode_integers
 from invae.codec.transforms import rounded
 from invae.codec.varint import Reader, Writer
 from invae.errors import InputError
@@ -270,8 +270,10 @@ def _encode_dithered(
     u = counts.dither(plane.size, SEED).reshape(plane.shape)
     codes = scale.numbers(np.where(exact, 0, plane).astype(np.int64), u)
     escaped = exact | ~bound.check(plane, _fit(scale.counts(codes, u), plane.dtype))
+    offsets = fill_gaps(scale.offsets(u), escaped)
     out = Writer().byte(DITHERED).short(bound.value).number(top).number(SEED)
-    out.raw(encode_escapes(escaped, plane)).raw(encode_integers(fill_gaps(codes, escaped), model, height))
+    out.raw(encode_escapes(escaped, plane))
+    out.raw(encode_integers(fill_gaps(codes, escaped), model, height, offsets))
     return bytes(out.data)
 
 
@@ -317,9 +319,12 @@ def _decode_bounded(
         if top >= counts.MOST_DITHERED or seed > MOST_SEED:
             raise reader.fail(f"largest count {top} or seed {seed} is too large")
         positions, values = decode_escapes(reader, dtype, *shape)
-        codes = decode_integers(reader, *shape, model)
-        u = counts.dither(codes.size, seed).reshape(shape)
-        plane = _fit(counts.DitheredCells(value, top, cut=mode == FIRST_DITHERED).counts(codes, u), dtype)
+        u = counts.dither(shape[0] * shape[1], seed).reshape(shape)
+        scale = counts.DitheredCells(value, top, cut=mode == FIRST_DITHERED)
+        offsets = NO_OFFSETS
+        if mode == DITHERED:
+            offsets = scale.offsets(u) if positions is None else fill_gaps(scale.offsets(u), positions)
+        plane = _fit(scale.counts(decode_integers(reader, *shape, model, offsets), u), dtype)
     else:
         bound = Bound(KIND_OF[mode], value) if mode != REL or value < 1 else None
         if bound is None:

@@ -71,23 +71,26 @@ BLOCK = 8  # columns with a fit of their own
 N_FITTED = 25
 BOXES = np.array([4, 9])  # half-widths of the wide means
 N_WIDTHS, N_SIDES = 16, 50  # contexts of the sum and of the mean error
+LOWEST = 9  # smaller numbers are where they are
 CLIP = 1 << 30
-NEAR_CLIP = 1 << 22
+NEAR_CLIP = 1 << 30
 MOST = 127
 MOST_BYTES = 4096
 
 
 @njit(cache=True, nogil=True)
 def code_frames(
-    stream, plane, decoding, height, centres, A, N1, N2, N3, inverse, weight, softplus, odds, W, V, T, L, C,
-    rates, seen, met, near,
+    stream, plane, offsets, decoding, height, centres, A, N1, N2, N3, inverse, weight, softplus, odds, W, V,
+    T, L, C, rates, seen, met, near,
 ):  # fmt: skip
     """Code stacked frames of ``height`` rows into ``stream`` or, if ``decoding``, fill ``plane`` from there.
 
-    ``centres`` (frames, 2) holds twice the centre of symmetry plus one, or 0 0. Arrays of the model adapt in
-    place. For training ``seen`` and ``met`` take what the network saw, and distance and cell size of each
-    pixel, ``near`` (rows, columns, N_TAPS + 2) what taps meet, the difference to foresee and the class; each
-    is empty otherwise. Returns the number of bytes written, or -1 when ``stream`` is too short.
+    ``offsets`` of the shape of ``plane``, in 1/256 (or empty), say how far from its number each pixel of at
+    least `LOWEST` truly lies, such as a known dither: predictions are of the true place. ``centres`` (frames,
+    2) holds twice the centre of symmetry plus one, or 0 0. Arrays of the model adapt in place. For training
+    ``seen`` and ``met`` take what the network saw, and distance and cell size of each pixel, ``near`` (rows,
+    columns, N_TAPS + 2) what taps meet, the difference to foresee and the class; each is empty otherwise.
+    Returns the number of bytes written, or -1 when ``stream`` is too short.
     """
     n_rows, n_columns = plane.shape
     n_frames = n_rows // height
@@ -151,47 +154,47 @@ def code_frames(
                 four = w + n + nw + ne
                 twelve = 2 * (w + n) + nw + ne + ww + nn
                 ring = nww + nee + nnw + nne + h[r, q - 3] + h[r - 3, q]
-                p[0] = twelve << 5
-                p[1] = ((2 * twelve + ring) << 8) // 22
-                p[2] = four << 6
-                p[3] = (w + n - nw) << 8
-                p[4] = _median(w, n, w + n - nw) << 8
-                p[5] = w << 8
-                p[6] = n << 8
-                p[7] = (w + ne + n - nne) << 7
-                p[8] = (2 * w - ww + 2 * n - nn) << 7
+                p[0] = twelve >> 3
+                p[1] = (2 * twelve + ring) // 22
+                p[2] = four >> 2
+                p[3] = w + n - nw
+                p[4] = _median(w, n, w + n - nw)
+                p[5] = w
+                p[6] = n
+                p[7] = (w + ne + n - nne) >> 1
+                p[8] = (2 * w - ww + 2 * n - nn) >> 1
                 p[EARLIER] = p[0]
                 if g > 0:
                     e = H[g - 1]
                     change = w + n + nw + ne - e[r, q - 1] - e[r - 1, q] - e[r - 1, q - 1] - e[r - 1, q + 1]
-                    p[EARLIER] = (e[r, q] << 8) + (change << 6)
+                    p[EARLIER] = e[r, q] + (change >> 2)
                 for k in range(2):
                     p[11 + k] = _box_mean(h, i, j, BOXES[k], columns[k], n_columns, p[0])
                 p[OPPOSITE_MEAN] = p[OPPOSITE] = p[MOVED] = p[0]
                 if turned:
                     o = D[N_NEAR : N_NEAR + N_ABOUT]
-                    p[OPPOSITE] = (w + o[0]) << 8
-                    p[OPPOSITE_MEAN] = (w << 8) + ((4 * o[0] + o[1] + o[2] + o[3] + o[4]) << 5)
-                    p[MOVED] = (2 * o[0] + w - o[2] + n - o[4]) << 7
-                rough = _roughness(D)
+                    p[OPPOSITE] = w + o[0]
+                    p[OPPOSITE_MEAN] = w + ((4 * o[0] + o[1] + o[2] + o[3] + o[4]) >> 3)
+                    p[MOVED] = (2 * o[0] + w - o[2] + n - o[4]) >> 1
+                rough = _roughness(D) >> 8
                 kind = 16 * turned + min(level(rough), 15)
                 taps = A[kind]
                 if near.size:
-                    near[g * height + i, j, :N_TAPS] = D
-                    near[g * height + i, j, N_TAPS] = line[j] - w
+                    near[g * height + i, j, :N_TAPS] = D >> 8
+                    near[g * height + i, j, N_TAPS] = line[j] - (w >> 8)
                     near[g * height + i, j, N_TAPS + 1] = kind
                 total = 0
                 for k in range(N_TAPS if turned else N_NEAR):
                     total += taps[k] * D[k]
-                p[TAPS] = (w << 8) + ((total + 32) >> 6)
+                p[TAPS] = w + ((total + (32 << 8)) >> 14)
                 total = 0
                 for k in range(N_NEAR):
                     total += K[k] * D[k]
-                p[LMS] = (w << 8) + (total >> 8)
+                p[LMS] = w + (total >> 16)
                 for k in range(N_FITTED - 1):
-                    X[k] = D[k + 1] << FINE
-                X[N_FITTED - 1] = (p[TAPS] >> (8 - FINE)) - (w << FINE)
-                p[FIT] = (w << 8) + fitted(fit_taps, X)
+                    X[k] = D[k + 1] >> (8 - FINE)
+                X[N_FITTED - 1] = (p[TAPS] - w) >> (8 - FINE)
+                p[FIT] = w + fitted(fit_taps, X)
                 least = 1 << 60
                 above_it, corner = before[j + 1], before[j]
                 left = now[j] if j > 0 else above_it
@@ -221,13 +224,15 @@ def code_frames(
                 p[BIAS] = base + (C[side, wide] << z >> 4)
                 p[BASE] = base
                 # mirrored offsets and scales
-                c = (base + 128) >> 8
-                f = base - (c << 8)
+                delta = offsets[g * height + i, j] if offsets.size and base >= LOWEST << 8 else 0
+                c = (base - delta + 128) >> 8
+                middle = (c << 8) + delta
+                f = base - middle
                 sign = 1
                 if f < 0:
                     sign, f = -1, -f
                 for k in range(SHOWN.size):
-                    off[k] = (p[SHOWN[k]] - (c << 8)) * sign
+                    off[k] = (p[SHOWN[k]] - middle) * sign
                     inv[k] = inverse[min(R[SHOWN[k]] >> (z + 2), inverse.size - 1)]
                 f = min(f, 128)
                 upward = (sign + 1) >> 1
@@ -235,16 +240,17 @@ def code_frames(
                 error_scale = min(level(R[BASE] >> (z + 4)), 15)
                 fine = max(base, 0) >> 4
                 fine = fine if fine < 512 else 512 + min(level(fine >> 5) * 8 + (f >> 4), 500)
-                dw, dn = clip((w - c) * sign >> z, 4) + 4, clip((n - c) * sign >> z, 4) + 4
+                dw = clip((w - middle) * sign >> (z + 8), 4) + 4
+                dn = clip((n - middle) * sign >> (z + 8), 4) + 4
                 ctx[0] = (f >> 4) * 16 + scale
                 ctx[1] = fine
                 ctx[2] = (dw * 9 + dn) * 16 + error_scale
                 ctx[3] = (place(off[5] >> z, 32, 9) * 19 + place(off[6] >> z, 32, 9)) * 2 + upward
                 ctx[4] = min(max(p[11], 0) >> 4, 2047) * 2 + upward
-                ctx[5] = min(level(max(w, 0)), 15) * 16 + min(level(max(n, 0)), 15)
-                ctx[5] = ctx[5] * 16 + min(level(max(ne, 0)), 15)
+                ctx[5] = min(level(max(w, 0) >> 8), 15) * 16 + min(level(max(n, 0) >> 8), 15)
+                ctx[5] = ctx[5] * 16 + min(level(max(ne, 0) >> 8), 15)
                 ctx[6] = min(j * 64 // n_columns, 63) * 32 + min(i * 32 // height, 31)
-                ctx[7] = min(max(twelve + ring, 0), 511) * 4 + (f >> 5 if f < 128 else 3)
+                ctx[7] = min(max(twelve + ring, 0) >> 8, 511) * 4 + (f >> 5 if f < 128 else 3)
                 sel[1] = min(level(max(base, 0) >> 6), 31)
                 sel[2] = error_scale + 16 * (1 if f > 64 else 0)
                 sel[3] = scale
@@ -255,10 +261,10 @@ def code_frames(
                     look[m + 1] = clip(4 * level(R[SHOWN[k]] >> (z + 2)) - 60, MOST)
                     m += 2
                 for k in range(N_DIFFERENCES):
-                    look[m + k] = 32 * sign * clip((D[k] + w - c) >> z, 3)
+                    look[m + k] = 32 * sign * clip((D[k] + w - middle) >> (z + 8), 3)
                 m += N_DIFFERENCES
                 for k in range(N_SIZES):
-                    look[m + k] = clip(4 * sign * _signed_level((D[k] + w - c) >> z), MOST)
+                    look[m + k] = clip(4 * sign * _signed_level((D[k] + w - middle) >> (z + 8)), MOST)
                 m += N_SIZES
                 look[m] = 32 * sign * clip(m_w, 3)
                 look[m + 1] = 32 * sign * clip(m_n, 3)
@@ -268,13 +274,13 @@ def code_frames(
                 look[m : m + N_PAIRS + 4] = 0
                 if turned:
                     # neighbours left, above, above left and right, less their opposites
-                    look[m] = 32 * sign * clip(-D[N_NEAR + 2] >> z, 3)
-                    look[m + 1] = 32 * sign * clip((D[1] - D[N_NEAR + 4]) >> z, 3)
-                    look[m + 2] = 32 * sign * clip((D[2] - D[N_NEAR + 8]) >> z, 3)
-                    look[m + 3] = 32 * sign * clip((D[3] - D[N_NEAR + 7]) >> z, 3)
+                    look[m] = 32 * sign * clip(-D[N_NEAR + 2] >> (z + 8), 3)
+                    look[m + 1] = 32 * sign * clip((D[1] - D[N_NEAR + 4]) >> (z + 8), 3)
+                    look[m + 2] = 32 * sign * clip((D[2] - D[N_NEAR + 8]) >> (z + 8), 3)
+                    look[m + 3] = 32 * sign * clip((D[3] - D[N_NEAR + 7]) >> (z + 8), 3)
                     for k in range(4):  # the opposite pixel less those that have no counterpart yet
                         other = D[N_NEAR] - D[N_NEAR + (1, 3, 5, 6)[k]]
-                        look[m + 4 + k] = clip(4 * sign * _signed_level(other >> z), MOST)
+                        look[m + 4 + k] = clip(4 * sign * _signed_level(other >> (z + 8)), MOST)
                 m += N_PAIRS + 4
                 look[m] = f >> 1
                 look[m + 1] = 127 * j // n_columns - 64
@@ -301,6 +307,10 @@ def code_frames(
                 if decoding:
                     line[j] = c + d * sign
                 value = clip(line[j], CLIP)
+                miss[j + 1] = clip(value - c, CLIP) >> z
+                value <<= 8
+                if offsets.size and line[j] >= LOWEST:
+                    value += offsets[g * height + i, j]
                 h[r, q] = value
                 if i == 0:  # nothing is above: the last pixel stands for it
                     h[:TOP, q + 1 :] = value
@@ -309,21 +319,20 @@ def code_frames(
                 if j == 0:
                     h[r, :SIDE] = value
                 # learn from it
-                truth = value << 8
+                truth = value
                 for k in range(N_ALL):
                     now[j + 1, k] = min(abs(truth - p[k]), 1 << 39)
                 if j == 0:
                     now[0] = now[1]
                 if j == n_columns - 1:
                     now[j + 2 if j + 2 < n_columns + 2 else j + 1] = now[j + 1]
-                miss[j + 1] = clip(value - c, CLIP) >> z
                 C[side, wide] += ((clip(truth - base, 1 << 36) >> z) * 16 - C[side, wide]) >> 6
                 step = rates[3] if truth > p[SUM] else -rates[3]
                 for k in range(N_MEAN):
                     L[wide, k] += step if p[k] > base else -step if p[k] < base else 0
-                take(sums, j // BLOCK, X, (value - w) << FINE, (truth - p[FIT]) >> 8)
+                take(sums, j // BLOCK, X, (truth - w) >> (8 - FINE), (truth - p[FIT]) >> 8)
                 way = 4 if truth > p[LMS] else -4
-                mean = (p[2] >> 8) - w
+                mean = (p[2] >> 8 << 8) - w
                 for k in range(N_NEAR):
                     K[k] += way if D[k] > mean else -way if D[k] < mean else 0
             h[r, n_columns + SIDE :] = h[r, n_columns + SIDE - 1]
@@ -391,4 +400,4 @@ def _box_mean(h, i, j, half, columns, n_columns, otherwise):
     count = min(i, half) * (high - low + 1) + j - low
     for k in range(low, j):
         total += h[i + TOP, k + SIDE]
-    return (total << 8) // count if count > 0 else otherwise
+    return total // count if count > 0 else otherwise

@@ -26,6 +26,7 @@ from invae.codec.frame_mixing import (
     N_WIDTHS,
     code_frames,
 )
+from invae.codec.integers import NO_OFFSETS
 from invae.codec.stored import Part, empty_arrays, read_parts, write_parts
 from invae.codec.tables import mixing_tables
 from invae.codec.varint import Reader, Writer
@@ -99,8 +100,11 @@ class FrameModel:
         """Weights of the network's three layers."""
         return [self._arrays[name].copy() for name in ("N1", "N2", "N3")]
 
-    def encode(self, plane: np.ndarray, height: int) -> bytes | None:
-        """Code an int64 plane of frames of ``height`` rows, or None where the model does not apply."""
+    def encode(self, plane: np.ndarray, height: int, offsets: np.ndarray = NO_OFFSETS) -> bytes | None:
+        """Code an int64 plane of frames of ``height`` rows, or None where the model does not apply.
+
+        ``offsets`` are those of a known dither, in 1/256, see `invae.codec.frame_mixing.code_frames`.
+        """
         n_columns = plane.shape[1]
         if plane.size < FEWEST or n_columns < FEWEST_COLUMNS or plane.shape[0] % height:
             return None
@@ -114,11 +118,14 @@ class FrameModel:
         room, n = 4 * plane.size + 65536, -1
         while n < 0:
             buffer = np.empty(room, dtype=np.uint8)
-            n = run_frames(working_arrays(self._arrays), buffer, plane, False, height, centres, RATES)
+            full = working_arrays(self._arrays)
+            n = run_frames(full, buffer, plane, False, height, centres, RATES, offsets)
             room *= 4
         return bytes(head.data) + buffer[:n].tobytes()
 
-    def decode(self, data: bytes, n_rows: int, n_columns: int) -> np.ndarray:
+    def decode(
+        self, data: bytes, n_rows: int, n_columns: int, offsets: np.ndarray = NO_OFFSETS
+    ) -> np.ndarray:
         """Rebuild the plane."""
         reader = Reader(data)
         height = reader.number()
@@ -130,7 +137,7 @@ class FrameModel:
         plane = np.zeros((n_rows, n_columns), dtype=np.int64)
         stream = np.frombuffer(reader.rest(), dtype=np.uint8).copy()
         centres = np.array(found, dtype=np.int64)
-        run_frames(working_arrays(self._arrays), stream, plane, True, height, centres, RATES)
+        run_frames(working_arrays(self._arrays), stream, plane, True, height, centres, RATES, offsets)
         return plane
 
     def to_bytes(self) -> bytes:
@@ -203,6 +210,7 @@ def run_frames(
     height: int,
     centres: np.ndarray,
     rates: np.ndarray,
+    offsets: np.ndarray = NO_OFFSETS,
     seen: np.ndarray = NOTHING_SEEN,
     met: np.ndarray = NOTHING_MET,
     near: np.ndarray = NOTHING_MET,
@@ -211,6 +219,6 @@ def run_frames(
     softplus, odds, inverse, weight = mixing_tables()
     a = full
     return code_frames(
-        stream, plane, decoding, height, centres, a["A"], a["N1"], a["N2"], a["N3"], inverse, weight,
+        stream, plane, offsets, decoding, height, centres, a["A"], a["N1"], a["N2"], a["N3"], inverse, weight,
         softplus, odds, a["W"], a["V"], a["T"], a["L"], a["C"], rates, seen, met, near,
     )  # fmt: skip

@@ -15,10 +15,11 @@ from invae.codec.entropy import decode_plane, encode_plane
 from invae.codec.first_frames import decode_frames
 from invae.codec.varint import Reader, Writer
 
-__all__ = ["PlaneModel", "decode_integers", "encode_integers"]
+__all__ = ["NO_OFFSETS", "PlaneModel", "decode_integers", "encode_integers"]
 
 LEARNED, FIRST_FRAMES, SECOND_FRAMES, FRAMES = 255, 254, 253, 252
 REFERENCE = 4  # bytes of a frame model's SHA-256
+NO_OFFSETS = np.zeros((0, 0), dtype=np.int64)
 FEWEST_ROWS = 8
 ALONG_ROWS = ("left", "line", "bend")
 SAMPLE_ROWS = 256
@@ -44,10 +45,10 @@ class FrameCoder(Protocol):
     def digest(self) -> bytes:
         """What it is known by."""
 
-    def encode(self, plane: np.ndarray, height: int) -> bytes | None:
+    def encode(self, plane: np.ndarray, height: int, offsets: np.ndarray) -> bytes | None:
         """Bytes of a plane of frames of ``height`` rows, or None where the model does not apply."""
 
-    def decode(self, data: bytes, n_rows: int, n_columns: int) -> np.ndarray:
+    def decode(self, data: bytes, n_rows: int, n_columns: int, offsets: np.ndarray) -> np.ndarray:
         """Inverse of `encode`."""
 
 
@@ -69,10 +70,13 @@ class PlaneModel(Protocol):
         """Return the model for exact values, which no curve model codes."""
 
 
-def encode_integers(plane: np.ndarray, model: PlaneModel | None = None, height: int = 0) -> bytes:
+def encode_integers(
+    plane: np.ndarray, model: PlaneModel | None = None, height: int = 0, offsets: np.ndarray = NO_OFFSETS
+) -> bytes:
     """Code an int64 plane of shape (rows, columns), by the model or as frames where that is shorter.
 
-    ``height`` is the number of rows of a frame when the plane is a stack of frames, else 0.
+    ``height`` is the number of rows of a frame when the plane is a stack of frames, else 0; ``offsets`` are
+    where pixels truly lie, in 1/256, which frames are coded with.
     """
     plane = np.ascontiguousarray(plane, dtype=np.int64)
     if plane.size == 0:
@@ -90,12 +94,16 @@ def encode_integers(plane: np.ndarray, model: PlaneModel | None = None, height: 
         best = _shorter(best, bytes([LEARNED]), model.curves.encode(plane))
     if model is not None and height >= FEWEST_ROWS and names[0] not in ALONG_ROWS:
         head = bytes([FRAMES]) + model.frames.digest[:REFERENCE]
-        best = _shorter(best, head, model.frames.encode(plane, height))
+        best = _shorter(best, head, model.frames.encode(plane, height, offsets))
     return best
 
 
 def decode_integers(
-    reader: Reader, n_rows: int, n_columns: int, model: PlaneModel | None = None
+    reader: Reader,
+    n_rows: int,
+    n_columns: int,
+    model: PlaneModel | None = None,
+    offsets: np.ndarray = NO_OFFSETS,
 ) -> np.ndarray:
     """Rebuild the int64 plane from the rest of ``reader``."""
     method = reader.byte()
@@ -111,7 +119,8 @@ def decode_integers(
     if method == FRAMES:
         if model is None:
             raise reader.fail("these frames were coded by a model, but none is given")
-        return model.frame_model(reader.raw(REFERENCE)).decode(reader.rest(), n_rows, n_columns)
+        frames = model.frame_model(reader.raw(REFERENCE))
+        return frames.decode(reader.rest(), n_rows, n_columns, offsets)
     if method in (SECOND_FRAMES, FIRST_FRAMES):
         return decode_frames(reader.rest(), n_rows, n_columns, first=method == FIRST_FRAMES)
     if method > len(predictors.PREDICTORS):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from invae.codec.centres import find_centres
-from invae.codec.counts import DitheredCells, dither
+from invae.codec.counts import MOST_DITHERED, DitheredCells, dither
 from invae.codec.exact import fill_gaps, sentinels
 from invae.codec.frame_mixing import HIDDEN, N_CLASSES, N_NEAR, N_SEEN, N_TAPS
 from invae.codec.frame_model import FrameModel, run_frames, working_arrays
@@ -39,7 +39,13 @@ MOST_ROWS_A_CLASS, FEWEST_ROWS_A_CLASS = 12_000, 300
 MOST_DIFFERENCE = 1 << 18
 EARLY, LATE = (10, 4, 400, 10), (4, 2, 400, 3)  # rates of the first and the second half of training
 
-Planes = list[tuple[np.ndarray, int]]  # stacks of frames on integer grids, with the rows of a frame
+
+class Plane(NamedTuple):
+    """Stacked frames on an integer grid, the rows of a frame, and the offsets of a dither (or none)."""
+
+    codes: np.ndarray
+    height: int
+    offsets: np.ndarray
 
 
 def train_frames(
@@ -57,30 +63,30 @@ def train_frames(
     ``n_steps`` of training improve the network; a third pass trains mixers and corrections beside it.
     """
     planes = draw_frame_planes(frames, bounds, rng, DRAWS if n_draws is None else n_draws)
-    n_pixels = sum(plane.size for plane, _ in planes)
+    n_pixels = sum(plane.codes.size for plane in planes)
     if n_steps is None:
         n_steps = int(np.clip(n_pixels // 100, 1500, 20_000))
     total = 3 * len(planes) + n_steps
     report = progress or (lambda done, total: None)
-    with_centres = [
-        (plane, height, np.array(find_centres(plane.reshape(-1, height, plane.shape[1])), dtype=np.int64))
-        for plane, height in planes
+    centres = [
+        np.array(find_centres(codes.reshape(-1, height, codes.shape[1])), dtype=np.int64)
+        for codes, height, _ in planes
     ]
     arrays = FrameModel.untrained().arrays
     met_by_taps = []
-    for k, (plane, height, centres) in enumerate(with_centres):
-        near = np.zeros((*plane.shape, N_TAPS + 2), dtype=np.int64)
-        learn_plane(working_arrays(arrays), plane, height, centres, LATE, near=near)
-        chosen = rng.random(plane.size) < min(1.0, 4e5 / n_pixels + 0.05)
+    for k, plane in enumerate(planes):
+        near = np.zeros((*plane.codes.shape, N_TAPS + 2), dtype=np.int64)
+        learn_plane(working_arrays(arrays), plane, centres[k], LATE, near=near)
+        chosen = rng.random(plane.codes.size) < min(1.0, 4e5 / n_pixels + 0.05)
         met_by_taps.append(near.reshape(-1, N_TAPS + 2)[chosen])
         report(k + 1, total)
     arrays["A"][...] = fit_frame_taps(np.concatenate(met_by_taps), rng)
     watching = working_arrays(arrays)
     seen, counts = [], []
-    for k, (plane, height, centres) in enumerate(with_centres):
-        look = np.zeros((*plane.shape, N_SEEN), dtype=np.int8)
-        met = np.zeros((*plane.shape, 2), dtype=np.int64)
-        learn_plane(watching, plane, height, centres, LATE, seen=look, met=met)
+    for k, plane in enumerate(planes):
+        look = np.zeros((*plane.codes.shape, N_SEEN), dtype=np.int8)
+        met = np.zeros((*plane.codes.shape, 2), dtype=np.int64)
+        learn_plane(watching, plane, centres[k], LATE, seen=look, met=met)
         seen.append(look.reshape(-1, N_SEEN))
         counts.append(count_decisions(met.reshape(-1, 2)))
         report(len(planes) + k + 1, total)
@@ -95,8 +101,8 @@ def train_frames(
     )
     arrays["L"], arrays["C"] = watching["L"], watching["C"]
     learning = working_arrays(arrays)
-    for k, (plane, height, centres) in enumerate(with_centres):
-        learn_plane(learning, plane, height, centres, EARLY if 2 * k < len(planes) else LATE)
+    for k, plane in enumerate(planes):
+        learn_plane(learning, plane, centres[k], EARLY if 2 * k < len(planes) else LATE)
         report(done + n_steps + k + 1, total)
     learned = {name: learning[name] for name in ("L", "C")}
     learned["W"] = np.rint(learning["W"].mean(axis=2)).astype(np.int32)
@@ -106,20 +112,21 @@ def train_frames(
 
 def learn_plane(
     full: dict[str, np.ndarray],
-    plane: np.ndarray,
-    height: int,
+    plane: Plane,
     centres: np.ndarray,
     rates: tuple[int, int, int, int],
     **watched: np.ndarray,
 ) -> None:
     """Code a plane and keep what working arrays learned."""
-    room = np.empty(16 * plane.size + 65536, dtype=np.uint8)
-    run_frames(full, room, plane, False, height, centres, np.array(rates, dtype=np.int64), **watched)
+    codes, height, offsets = plane
+    room = np.empty(16 * codes.size + 65536, dtype=np.uint8)
+    steps = np.array(rates, dtype=np.int64)
+    run_frames(full, room, codes, False, height, centres, steps, offsets, **watched)
 
 
 def draw_frame_planes(
     frames: Sequence[np.ndarray], bounds: tuple[float, float], rng: np.random.Generator, n_draws: int
-) -> Planes:
+) -> list[Plane]:
     """Stacks of up to `MOST_STACKED` frames of one shape and kind, turned at random, each on its own grid.
 
     Counts are coded as they are or within a part of their sigma; positive values in log10 within one of
@@ -136,11 +143,12 @@ def draw_frame_planes(
                 n = int(rng.integers(1, MOST_STACKED + 1))
                 stacks.append([group[k] for k in order[:n]])
                 order = order[n:]
-    planes: Planes = []
+    planes: list[Plane] = []
     n_pixels = 0
     for k in rng.permutation(len(stacks)):
-        codes = _codes(_turned(_window(np.stack(stacks[k]), rng), rng), bounds, rng)
-        planes.append((np.ascontiguousarray(codes.reshape(-1, codes.shape[2])), codes.shape[1]))
+        codes, offsets = _codes(_turned(_window(np.stack(stacks[k]), rng), rng), bounds, rng)
+        flat = (-1, codes.shape[2])
+        planes.append(Plane(np.ascontiguousarray(codes.reshape(flat)), codes.shape[1], offsets.reshape(flat)))
         n_pixels += codes.size
         if n_pixels > MOST_PIXELS:
             break
@@ -159,8 +167,11 @@ def _turned(stack: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return stack.transpose(0, 2, 1) if rng.random() < 0.5 else stack
 
 
-def _codes(stack: np.ndarray, bounds: tuple[float, float], rng: np.random.Generator) -> np.ndarray:
-    """Put frames on an integer grid."""
+def _codes(
+    stack: np.ndarray, bounds: tuple[float, float], rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Put frames on an integer grid; with the offsets of its dither, if it has one."""
+    none = np.zeros((0, stack.shape[2]), dtype=np.int64)
     step = 2 * 10 ** rng.uniform(*np.log10(bounds))
     if stack.dtype.kind == "f":
         gaps = ~np.isfinite(stack)
@@ -170,14 +181,15 @@ def _codes(stack: np.ndarray, bounds: tuple[float, float], rng: np.random.Genera
             gaps, values = ~positive, np.log10(np.where(positive, known, 1.0)) + rng.uniform(-1, 1)
         else:
             values = known / max(float(np.abs(known).mean()), 1e-300)
-        return fill_gaps(np.rint(np.clip(values / step, -(2.0**27), 2.0**27)).astype(np.int64), gaps)
+        return fill_gaps(np.rint(np.clip(values / step, -(2.0**27), 2.0**27)).astype(np.int64), gaps), none
     gaps = sentinels(stack) | (stack < 0)
     numbers = np.where(gaps, 0, stack).astype(np.int64)
-    if rng.random() >= LOSSLESS:
-        numbers = np.minimum(numbers, (1 << 22) - 1)
-        cells = DitheredCells(rng.uniform(*SIGMAS), int(numbers.max()))
-        numbers = cells.numbers(numbers, dither(numbers.size, 0).reshape(numbers.shape))
-    return fill_gaps(numbers, gaps)
+    if rng.random() < LOSSLESS:
+        return fill_gaps(numbers, gaps), none
+    numbers = np.minimum(numbers, MOST_DITHERED - 1)
+    cells, u = DitheredCells(rng.uniform(*SIGMAS), int(numbers.max())), dither(numbers.size, 0)
+    u = u.reshape(numbers.shape)
+    return fill_gaps(cells.numbers(numbers, u), gaps), fill_gaps(cells.offsets(u), gaps)
 
 
 def fit_frame_taps(rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:

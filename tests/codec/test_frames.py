@@ -155,8 +155,9 @@ def test_planes_for_training_are_whole_numbers_of_every_kind(rng):
     frames = [rng.poisson(rings()) for _ in range(3)] + [rings(), -rings(), np.full((300, 20), 2.0)]
     frames[0][3, 4] = -1
     planes = draw_frame_planes(frames, (1e-3, 1e-1), rng, 2)
-    assert sum(plane.size for plane, _ in planes) == 2 * (5 * 4096 + 256 * 20)
-    assert all(plane.dtype == np.int64 and plane.shape[0] % height == 0 for plane, height in planes)
+    assert sum(codes.size for codes, _, _ in planes) == 2 * (5 * 4096 + 256 * 20)
+    assert all(codes.dtype == np.int64 and codes.shape[0] % height == 0 for codes, height, _ in planes)
+    assert {offsets.size in (0, codes.size) for codes, _, offsets in planes} == {True}
 
 
 def test_taps_foresee_what_is_linear(rng):
