@@ -18,7 +18,7 @@ from invae.codec.bounds import Bound
 from invae.codec.directory import Directory, assemble
 from invae.codec.field import BLOCK_VALUES
 from invae.codec.group import check_item, encode_group
-from invae.codec.l2_group import encode_l2_group
+from invae.codec.l2_group import L2_GRID_GROUP, encode_l2_group
 from invae.codec.model import REFERENCE, CodecModel, default_model, no_model
 from invae.data.files import atomic_path
 from invae.data.records import Curve, Frame, unique_names
@@ -108,7 +108,7 @@ def compress(
 
     def code(span: slice) -> tuple[bytes, float]:
         if bound.kind == "l2":
-            return encode_l2_group(items[span], bound)
+            return encode_l2_group(items[span], bound, coder)
         return encode_group(
             items[span],
             bound,
@@ -128,9 +128,13 @@ def compress(
         (s.stop - s.start, len(block), zlib.crc32(block), ratio) for s, (block, ratio) in zip(spans, coded)
     ]
     models = []
-    if bound.kind != "l2" and embed and model is not None:
+    if bound.kind == "l2":
+        curves = any(block[0] == L2_GRID_GROUP for block, _ in coded)
+    else:
+        curves = _codes_curves(bound, sigma_bound, container, items, sigmas)
+    if embed and model is not None and (curves or bound.kind != "l2"):
         models = [coder.to_bytes()]
-    elif coder.curves is not None and _codes_curves(bound, sigma_bound, container, items, sigmas):
+    elif coder.curves is not None and curves:
         models = [coder.digest[:REFERENCE]]  # planes of frames name their model themselves
     directory = Directory(container, bound, sigma_bound, names, groups, models)
     return assemble(directory, [block for block, _ in coded])
@@ -188,8 +192,6 @@ def _codes_curves(
     bound: Bound, sigma_bound: Bound, container: str, items: Sequence[Any], sigmas: Sequence[Any] | None
 ) -> bool:
     """Whether a model for curves may have a part: none in exact values, none in those in steps of sigma."""
-    if bound.kind == "l2":
-        return False
     if bound.kind == "sigma" and sigma_bound.kind == "lossless":
         records = container in ("record", "records")
         return sigmas is None and not (records and all(item.sigma is not None for item in items))

@@ -17,7 +17,7 @@ import numpy as np
 from invae.codec.directory import VERSION, locate
 from invae.codec.field import field_info
 from invae.codec.group import ONE_ARRAY, decode_group
-from invae.codec.l2_group import L2_GROUP, decode_l2_group
+from invae.codec.l2_group import L2_GRID_GROUP, L2_GROUP, decode_l2_group
 from invae.codec.model import CodecModel, model_for_reading
 from invae.errors import FileError, FormatError, InputError
 
@@ -185,8 +185,8 @@ class Archive:
         try:
             if self._model is None:
                 self._model = model_for_reading(self.directory.models, self._given)
-            if data[:1] == bytes([L2_GROUP]):
-                records = decode_l2_group(data, self._offsets[k], n_records)
+            if data[:1] in (bytes([L2_GROUP]), bytes([L2_GRID_GROUP])):
+                records = decode_l2_group(data, self._offsets[k], n_records, self._model)
             else:
                 records = decode_group(data, self._offsets[k], n_records, self._model)
         except FormatError as error:

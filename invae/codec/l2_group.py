@@ -1,4 +1,4 @@
-"""Groups in the L2 mode: values as sparse codes, everything else exact.
+"""Groups in the L2 mode: values as sparse codes or on grids, whichever is shorter; everything else exact.
 
 The bound holds for each item: ||v' - v|| <= X ||v - mean(v)||, where v are the values, or, of floats that are
 positive everywhere, log10 of them. One-dimensional values are coded as a curve, cut to segments of about 256
@@ -6,35 +6,71 @@ points when longer than 512; arrays with more axes as frames over the last two, 
 frames of an array together being the item. The analytic models need no training and no bytes. Where the bound
 cannot be met (NaN, infinities, constants, integers after rounding) an item is stored exactly.
 
-Layout: FORMAT.md, group 4.
+Layout: FORMAT.md, groups 4 (sparse codes) and 5 (grids, `invae.codec.l2_grid`).
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from invae.codec.bounds import Bound
 from invae.codec.group import decode_group, encode_group
+from invae.codec.integers import PlaneModel
 from invae.codec.l2 import L2Model, analytic_model, decode_l2, encode_l2
+from invae.codec.l2_grid import coarsest_step, decode_grids, encode_grids
 from invae.codec.transforms import exp10, rounded
 from invae.codec.varint import Reader, Writer
 from invae.data.records import Curve, Frame
 
-__all__ = ["L2_GROUP", "decode_l2_group", "encode_l2_group"]
+__all__ = ["L2_GRID_GROUP", "L2_GROUP", "decode_l2_group", "encode_l2_group"]
 
-L2_GROUP = 4
+L2_GROUP, L2_GRID_GROUP = 4, 5
 EXACT, LINEAR, LOG = 0, 1, 2
 LONGEST, SEGMENT, PATCH = 512, 256, 16
 FRAME_ATOMS = (f"dct{PATCH}", "impulse")
 Family = tuple[int, int, int]
 
 
-def encode_l2_group(items: Sequence[Any], bound: Bound) -> tuple[bytes, float]:
+def encode_l2_group(items: Sequence[Any], bound: Bound, model: PlaneModel) -> tuple[bytes, float]:
     """Code arrays or records within ``bound`` (``l2:X``); return bytes and the largest error in bounds."""
+    return min(_encode_sparse(items, bound), _encode_on_grids(items, bound, model), key=lambda f: len(f[0]))
+
+
+def _encode_on_grids(items: Sequence[Any], bound: Bound, model: PlaneModel) -> tuple[bytes, float]:
+    values = [_values(item) for item in items]
+    modes, steps, worst = [_mode(v) for v in values], [0] * len(items), 0.0
+    for i, (v, mode) in enumerate(zip(values, modes)):
+        if mode == EXACT:
+            continue
+        k = coarsest_step(
+            _transformed(v, mode), _budget(v, mode, bound.value), partial(_within, bound, v, mode)
+        )
+        if k is None:
+            modes[i] = EXACT
+        else:
+            steps[i] = k
+    writer = _head(L2_GRID_GROUP, items, values, modes)
+    for shape in _shapes(values, modes):
+        members = _of_shape(shape, values, modes)
+        places = [_transformed(values[i], modes[i]) for i in members]
+        block = encode_grids(places, [steps[i] for i in members], model)
+        writer.block(block)
+        for i, w in zip(members, decode_grids(Reader(block), len(members), shape, model)):
+            worst = max(worst, bound.max_ratio(values[i], _restored(w, values[i], modes[i])))
+    return bytes(writer.data), worst
+
+
+def _within(bound: Bound, values: np.ndarray, mode: int, v: np.ndarray) -> bool:
+    """Whether ``v``, decoded, meets the bound."""
+    return bound.max_ratio(values, _restored(v, values, mode)) <= 1
+
+
+def _encode_sparse(items: Sequence[Any], bound: Bound) -> tuple[bytes, float]:
     tolerance = bound.value
     values = [_values(item) for item in items]
     modes = [_mode(v) for v in values]
@@ -52,18 +88,23 @@ def encode_l2_group(items: Sequence[Any], bound: Bound) -> tuple[bytes, float]:
                 worst = max(worst, ratio)
     if modes != first_modes:
         blocks = _blocks(values, modes, tolerance)  # without the items that turned out exact
-    hollow = [
-        item if mode == EXACT else _filled(item, np.zeros_like(v))
-        for item, v, mode in zip(items, values, modes)
-    ]
-    writer = Writer().byte(L2_GROUP).raw(bytes(modes))
-    writer.block(encode_group(hollow, Bound("lossless"), Bound("lossless"))[0])
+    writer = _head(L2_GROUP, items, values, modes)
     for block in blocks.values():
         writer.block(block)
     return bytes(writer.data), worst
 
 
-def decode_l2_group(data: bytes, origin: int, n_items: int) -> list[Any]:
+def _head(kind: int, items: Sequence[Any], values: Sequence[np.ndarray], modes: Sequence[int]) -> Writer:
+    """Kind, modes, and the items without what is coded."""
+    hollow = [
+        item if mode == EXACT else _filled(item, np.zeros_like(v))
+        for item, v, mode in zip(items, values, modes)
+    ]
+    exact = encode_group(hollow, Bound("lossless"), Bound("lossless"))[0]
+    return Writer().byte(kind).raw(bytes(modes)).block(exact)
+
+
+def decode_l2_group(data: bytes, origin: int, n_items: int, model: PlaneModel) -> list[Any]:
     """Inverse of `encode_l2_group`; ``origin`` is the offset of ``data`` in its file.
 
     Raises
@@ -72,12 +113,20 @@ def decode_l2_group(data: bytes, origin: int, n_items: int) -> list[Any]:
         The bytes do not hold what they announce.
     """
     reader = Reader(data, origin)
-    reader.byte()
+    kind = reader.byte()
     modes = list(reader.raw(n_items))
     if max(modes, default=0) > LOG:
         raise reader.fail(f"mode {max(modes)} of an L2 group is unknown to this version")
     items = decode_group(reader.block(), origin, n_items)
     values = [_values(item) for item in items]
+    if kind == L2_GRID_GROUP:
+        for shape in _shapes(values, modes):
+            members = _of_shape(shape, values, modes)
+            start = reader.offset
+            places = decode_grids(Reader(reader.block(), start), len(members), shape, model)
+            for i, w in zip(members, places):
+                items[i] = _filled(items[i], _restored(w, values[i], modes[i]))
+        return items
     for family in _families(values, modes):
         members = _members(family, values, modes)
         rows = decode_l2(reader.block(), _model(family))
@@ -107,9 +156,33 @@ def _blocks(values: Sequence[np.ndarray], modes: Sequence[int], tolerance: float
     return blocks
 
 
+def _shapes(values: Sequence[np.ndarray], modes: Sequence[int]) -> list[tuple[int, ...]]:
+    return list(dict.fromkeys(v.shape for v, m in zip(values, modes) if m != EXACT))
+
+
+def _of_shape(shape: tuple[int, ...], values: Sequence[np.ndarray], modes: Sequence[int]) -> list[int]:
+    return [i for i, (v, m) in enumerate(zip(values, modes)) if m != EXACT and v.shape == shape]
+
+
+def _transformed(values: np.ndarray, mode: int) -> np.ndarray:
+    """What is coded, in float64."""
+    v = values.astype(np.float64)
+    return np.log10(v) if mode == LOG else v
+
+
+def _restored(v: np.ndarray, like: np.ndarray, mode: int) -> np.ndarray:
+    """Inverse of `_transformed`, in the dtype of ``like``."""
+    if mode == LOG:
+        v = exp10(v)
+    if like.dtype.kind in "iu":
+        return rounded(v, like.dtype)
+    with np.errstate(over="ignore"):
+        return v.astype(like.dtype)
+
+
 def _budget(values: np.ndarray, mode: int, tolerance: float) -> float:
     """What ||v' - v|| may be, less a little for the cast to the stored dtype."""
-    v = np.log10(values.astype(np.float64)) if mode == LOG else values.astype(np.float64)
+    v = _transformed(values, mode)
     with np.errstate(over="ignore", invalid="ignore"):
         room = tolerance * np.linalg.norm(v - v.mean())
     if values.dtype.kind in "iu":
@@ -151,7 +224,7 @@ def _model(family: Family) -> L2Model:
 
 
 def _rows(values: np.ndarray, mode: int) -> np.ndarray:
-    v = np.log10(values.astype(np.float64)) if mode == LOG else values.astype(np.float64)
+    v = _transformed(values, mode)
     length, pieces, axes = _family(values)
     if axes == 1:
         return np.pad(v, (0, length * pieces - len(v)), mode="edge").reshape(pieces, length)
@@ -170,9 +243,4 @@ def _from_rows(rows: np.ndarray, like: np.ndarray, mode: int) -> np.ndarray:
         tiles = rows.reshape(-1, r, c, PATCH, PATCH).swapaxes(2, 3)
         frames = tiles.reshape(-1, r * PATCH, c * PATCH)[:, : like.shape[-2], : like.shape[-1]]
         v = frames.reshape(like.shape)
-    if mode == LOG:
-        v = exp10(v)
-    if like.dtype.kind in "iu":
-        return rounded(v, like.dtype)
-    with np.errstate(over="ignore"):
-        return v.astype(like.dtype)
+    return _restored(v, like, mode)

@@ -6,9 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from invae.codec import Archive, Bound, compress, decompress, write_archive
+from invae.codec import Archive, Bound, compress, decompress, default_model, write_archive
+from invae.codec.l2_group import _encode_on_grids, _encode_sparse, decode_l2_group, encode_l2_group
 from invae.data.records import Curve, Frame, identical
-from invae.errors import BoundError, FileError, FormatError, InputError
+from invae.errors import BoundError, FileError, FormatError, InputError, ModelError
 
 
 def relative_error(decoded, original):
@@ -122,7 +123,7 @@ def test_archives_in_the_l2_mode_are_read_record_by_record_and_verified(rng, tmp
     with Archive(path) as archive:
         assert archive.names() == [f"run {i}" for i in range(5)]
         info = archive.verify()
-        assert info["bound"] == "l2:0.02" and 0.5 < info["max_error_in_bounds"] <= 1 and info["models"] == []
+        assert info["bound"] == "l2:0.02" and 0.5 < info["max_error_in_bounds"] <= 1
         one = archive["run 3"]
     assert identical(curves[3].replace(values=one.values), one)
     assert 0 < relative_error(one.values, curves[3].values) <= 0.02
@@ -168,3 +169,46 @@ def test_wrong_arguments_are_named():
         compress(np.ones(9), "l2:1.5")
     with pytest.raises(InputError, match="complex"):
         compress(np.ones(9, complex), "l2:0.1")
+
+
+def both_ways(items, bound):
+    return _encode_sparse(items, bound), _encode_on_grids(items, bound, default_model())
+
+
+@pytest.mark.parametrize("tolerance", [0.005, 0.05, 0.3])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.int32])
+def test_both_ways_meet_the_bound_and_the_shorter_is_taken(rng, tolerance, dtype):
+    bound = Bound("l2", tolerance)
+    scale = 1000 if dtype is np.int32 else 1
+    items = [(scale * (5 + curve(rng, n))).astype(dtype) for n in (40, 40, 700)]
+    items += [(scale * (3 + np.outer(curve(rng, 20), curve(rng, 30)))).astype(dtype) for _ in range(2)]
+    items += [np.full(9, 4, dtype), items[0] * 0]
+    ways = both_ways(items, bound)
+    for data, worst in ways:
+        assert worst <= 1
+        back = decode_l2_group(data, 0, len(items), default_model())
+        assert all(bound.max_ratio(a, b) <= 1 for a, b in zip(items, back))
+        assert all(a.dtype == b.dtype and a.shape == b.shape for a, b in zip(items, back))
+    assert encode_l2_group(items, bound, default_model())[0] == min((data for data, _ in ways), key=len)
+
+
+def test_grids_win_on_smooth_curves_and_codes_on_sparse_patterns(rng):
+    smooth = [curve(rng, 300) for _ in range(6)]
+    grid, codes = (len(way[0]) for way in both_ways(smooth, Bound("l2", 0.005))[::-1])
+    assert grid < codes
+    q = np.linspace(0, 1, 256)
+    waves = [sum(rng.normal() * np.cos(np.pi * k * q) for k in rng.integers(1, 120, 3)) for _ in range(6)]
+    grid, codes = (len(way[0]) for way in both_ways(waves, Bound("l2", 0.05))[::-1])
+    assert codes < grid
+
+
+def test_damaged_grids_end(rng):
+    items = [curve(rng, 80), curve(rng, 80), rng.normal(0, 1, (12, 20)).cumsum(axis=1)]
+    data, _ = _encode_on_grids(items, Bound("l2", 0.05), default_model())
+    for k in range(len(data)):
+        damaged = bytearray(data)
+        damaged[k] ^= 0x35
+        try:
+            decode_l2_group(bytes(damaged), 0, 3, default_model())
+        except (FormatError, ModelError):
+            continue
