@@ -18,7 +18,7 @@ import numpy as np
 import invae
 from experiments.sas_compression import example_curves
 from experiments.scattering_files import BESIDE
-from invae.codec.learn_curves import HELD_OUT
+from invae.codec.learning.curves import HELD_OUT
 from invae.data.records import Curve, Frame
 from invae.data.sasmodels_bridge import FAST_MODELS
 from invae.data.simulate_curves import default_q, simulate_curves

@@ -19,7 +19,7 @@ import numpy as np
 
 import invae
 from experiments.sparse_nonzeros import FRAME_ATOMS, PATCH, nonzero_table, patches
-from invae.codec.l2 import analytic_model, decode_l2, encode_l2, pca_model, sparse_codes, train_l2
+from invae.codec.l2.codes import analytic_model, decode_l2, encode_l2, pca_model, sparse_codes, train_l2
 from invae.data.simulate_curves import default_q, simulate_curves
 from invae.data.simulate_frames import simulate_frames
 from invae.evaluation.results import Figure, Results, Table

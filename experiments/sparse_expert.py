@@ -20,10 +20,10 @@ from numba import njit
 
 from invae.autoencoders import SparseAutoencoder
 from invae.autoencoders.sparse_coding import orthogonal_matching_pursuit
-from invae.codec.curve_model import RATES, CurveModel, shipped_curve_model
-from invae.codec.experts import clip, level
-from invae.codec.learn_curves import DEFAULT_BOUNDS, HELD_OUT, draw_planes
-from invae.codec.learn_network import count_decisions, start_weights, train_network
+from invae.codec.curves.experts import clip, level
+from invae.codec.curves.model import RATES, CurveModel, shipped_curve_model
+from invae.codec.learning.curves import DEFAULT_BOUNDS, HELD_OUT, draw_planes
+from invae.codec.learning.network import count_decisions, start_weights, train_network
 from invae.codec.network import HIDDEN, N_SCALED, N_SEEN, N_STEPS, OUT_SHIFT, SHIFTS
 from invae.codec.tables import mixing_tables
 from invae.data.sasmodels_bridge import FAST_MODELS

@@ -17,8 +17,8 @@ from invae.autoencoders import ConvolutionalSparseAutoencoder, SparseAutoencoder
 from invae.autoencoders.convolution import KernelDictionary
 from invae.autoencoders.convolutional_coding import convolutional_pursuit
 from invae.autoencoders.sparse_coding import orthogonal_matching_pursuit
-from invae.codec.l2 import L2Model, analytic_model, encode_l2
-from invae.codec.l2_bases import CURVE_ATOMS, analytic_atoms
+from invae.codec.l2.bases import CURVE_ATOMS, analytic_atoms
+from invae.codec.l2.codes import L2Model, analytic_model, encode_l2
 from invae.evaluation.results import Table
 
 __all__ = ["FRAME_ATOMS", "PATCH", "nonzero_table", "patches"]

@@ -52,7 +52,7 @@ TORCH_ROOMS = {
     "autoencoders/networks.py",
     "autoencoders/penalties.py",
     "autoencoders/training.py",
-    "codec/learn_network.py",
+    "codec/learning/network.py",
 }
 
 

@@ -18,7 +18,7 @@ from invae.codec.bounds import Bound
 from invae.codec.directory import Directory, assemble
 from invae.codec.field import BLOCK_VALUES
 from invae.codec.group import check_item, encode_group
-from invae.codec.l2_group import L2_GRID_GROUP, encode_l2_group
+from invae.codec.l2.group import L2_GRID_GROUP, encode_l2_group
 from invae.codec.model import REFERENCE, CodecModel, default_model, no_model
 from invae.data.files import atomic_path
 from invae.data.records import Curve, Frame, unique_names
@@ -52,7 +52,7 @@ def compress(
     bound : str or Bound, default="lossless"
         ``abs:X``, ``rel:X``, ``log:X``, ``Ksigma`` or ``lossless``; of records it holds for ``intensity`` or
         ``data``; q, dq, masks, further columns and all texts are exact. See `Bound`. ``l2:X`` bounds the
-        relative L2 error of each record as a whole instead of every value, see `invae.codec.l2_group`.
+        relative L2 error of each record as a whole instead of every value, see `invae.codec.l2.group`.
     sigma_bound : str or Bound, default="lossless"
         Bound on the standard deviations of records, and on ``sigma``. With a ``Ksigma`` bound the values
         follow the

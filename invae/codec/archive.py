@@ -17,7 +17,7 @@ import numpy as np
 from invae.codec.directory import VERSION, locate
 from invae.codec.field import field_info
 from invae.codec.group import ONE_ARRAY, decode_group
-from invae.codec.l2_group import L2_GRID_GROUP, L2_GROUP, decode_l2_group
+from invae.codec.l2.group import L2_GRID_GROUP, L2_GROUP, decode_l2_group
 from invae.codec.model import CodecModel, model_for_reading
 from invae.errors import FileError, FormatError, InputError
 

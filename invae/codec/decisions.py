@@ -24,7 +24,7 @@ import numpy as np
 from numba import njit
 
 from invae.codec.coder import decode_bit, decode_raw, encode_bit, encode_raw
-from invae.codec.experts import clip
+from invae.codec.curves.experts import clip
 from invae.codec.tables import S_MAX, SQUASH, STRETCH
 
 __all__ = ["N_DECISIONS", "N_SETS", "SELECTORS", "TABLE", "code_value", "place"]

@@ -7,11 +7,11 @@ dimensions as varints, one byte ``mode``, then by mode:
 EXACT     0 an exact plane (`invae.codec.exact`)
 ABS, LOG  1 X as a short real, escapes, integer plane (`invae.codec.grid`)
 REL       3 X, byte 1 and a block with the integer plane of signs (or byte 0), escapes, integer plane
-SCALED    4 K, e of the unit 2^e, byte predictor, escapes, plane; needs decoded sigma (`invae.codec.scaled`);
-            read, no longer written
-COUNTS    5 K, largest count (varint), escapes, integer plane of cells (`invae.codec.counts`)
+SCALED    4 K, e of the unit 2^e, byte predictor, escapes, plane; needs decoded sigma; read, no longer
+            written (`invae.codec.sigma.scaled`)
+COUNTS    5 K, largest count (varint), escapes, integer plane of cells (`invae.codec.sigma.counts`)
 FIRST     6 as DITHERED, the first cell cut at 8 (`DitheredCells` with ``cut``); read, no longer written
-STEPS     7 K, varint seed of the dither, escapes, numbers; needs decoded sigma (`invae.codec.dithered`)
+STEPS     7 K, varint seed of the dither, escapes, numbers; needs decoded sigma (`invae.codec.sigma.dithered`)
 BLOCKS    8 a large stack of frames: varint number of frames in a block, then every block, itself a field
 DITHERED  9 as COUNTS, with the varint seed of the dither behind the largest count
 ========= = ===============================================================================================
@@ -28,12 +28,12 @@ from typing import Any
 
 import numpy as np
 
-from invae.codec import counts, scaled
 from invae.codec.bounds import Bound, poisson_sigma
-from invae.codec.dithered import DitheredSteps
 from invae.codec.exact import decode_escapes, decode_exact, encode_escapes, encode_exact, fill_gaps, sentinels
 from invae.codec.grid import grid_codes, grid_values
 from invae.codec.integers import NO_OFFSETS, PlaneModel, decode_integers, encode_integers
+from invae.codec.sigma import counts, scaled
+from invae.codec.sigma.dithered import DitheredSteps
 from invae.codec.transforms import rounded
 from invae.codec.varint import Reader, Writer
 from invae.errors import InputError

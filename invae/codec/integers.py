@@ -12,7 +12,7 @@ import numpy as np
 
 from invae.codec import predictors
 from invae.codec.entropy import decode_plane, encode_plane
-from invae.codec.first_frames import decode_frames
+from invae.codec.frames.first_mixing import decode_frames
 from invae.codec.varint import Reader, Writer
 
 __all__ = ["NO_OFFSETS", "PlaneModel", "decode_integers", "encode_integers"]
@@ -29,7 +29,7 @@ NEAR = 0.05
 
 
 class CurveCoder(Protocol):
-    """What codes planes of curves: `invae.codec.curve_model.CurveModel`."""
+    """What codes planes of curves: `invae.codec.curves.model.CurveModel`."""
 
     def encode(self, plane: np.ndarray) -> bytes | None:
         """Bytes of a plane, or None where the model does not apply."""
@@ -39,7 +39,7 @@ class CurveCoder(Protocol):
 
 
 class FrameCoder(Protocol):
-    """What codes planes of stacked frames: `invae.codec.frame_model.FrameModel`."""
+    """What codes planes of stacked frames: `invae.codec.frames.model.FrameModel`."""
 
     @property
     def digest(self) -> bytes:

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from invae.codec.curve_model import CurveModel, first_curve_model, shipped_curve_model
-from invae.codec.frame_model import FrameModel, shipped_frame_model, untrained_frame_model
+from invae.codec.curves.model import CurveModel, first_curve_model, shipped_curve_model
+from invae.codec.frames.model import FrameModel, shipped_frame_model, untrained_frame_model
 from invae.codec.varint import Reader, Writer
 from invae.errors import ModelError
 

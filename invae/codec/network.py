@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from invae.codec.experts import clip, level
+from invae.codec.curves.experts import clip, level
 
 __all__ = ["HIDDEN", "MOST_WEIGHTS", "N_LOGITS", "N_SEEN", "OUT_SHIFT", "SHIFTS", "observe", "respond"]
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from invae.codec import Archive, Bound, compress, decompress
-from invae.codec.dithered import DitheredSteps
 from invae.codec.field import decode_field, encode_field, field_info
+from invae.codec.sigma.dithered import DitheredSteps
 from invae.data.records import Curve
 from invae.errors import FormatError
 from invae.evaluation.residuals import run_test

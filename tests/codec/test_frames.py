@@ -17,14 +17,14 @@ from invae.codec import (
     compress,
     decompress,
     default_model,
-    frame_model,
     train_codec,
 )
-from invae.codec.centres import find_centres
-from invae.codec.counts import DitheredCells, dither
-from invae.codec.frame_model import FrameModel, shipped_frame_model
+from invae.codec.frames import model as frame_model
+from invae.codec.frames.centres import find_centres
+from invae.codec.frames.model import FrameModel, shipped_frame_model
 from invae.codec.integers import encode_integers
-from invae.codec.learn_frames import draw_frame_planes, fit_frame_taps
+from invae.codec.learning.frames import draw_frame_planes, fit_frame_taps
+from invae.codec.sigma.counts import DitheredCells, dither
 from invae.errors import FormatError, InputError, ModelError
 
 

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from invae.codec.l2 import L2Model, analytic_model, decode_l2, encode_l2, pca_model, train_l2
-from invae.codec.l2_bases import analytic_atoms
-from invae.codec.l2_entropy import decode_codes, encode_codes
+from invae.codec.l2.bases import analytic_atoms
+from invae.codec.l2.codes import L2Model, analytic_model, decode_l2, encode_l2, pca_model, train_l2
+from invae.codec.l2.entropy import decode_codes, encode_codes
 from invae.data.sasmodels_bridge import has_compiler
 from invae.data.simulate_curves import default_q, simulate_curves
 from invae.errors import FormatError, InputError, ModelError

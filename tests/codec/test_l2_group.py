@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from invae.codec import Archive, Bound, compress, decompress, default_model, write_archive
-from invae.codec.l2_group import _encode_on_grids, _encode_sparse, decode_l2_group, encode_l2_group
+from invae.codec.l2.group import _encode_on_grids, _encode_sparse, decode_l2_group, encode_l2_group
 from invae.data.records import Curve, Frame, identical
 from invae.errors import BoundError, FileError, FormatError, InputError, ModelError
 

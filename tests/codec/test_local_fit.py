@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from invae.codec.local_fit import DOUBT, FINE, RIDGE, TAP_BITS, fit, fitted, take
+from invae.codec.frames.local_fit import DOUBT, FINE, RIDGE, TAP_BITS, fit, fitted, take
 
 
 def fresh(m, n_blocks=1):

@@ -16,7 +16,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 
 import invae
 from invae.codec import Archive, Bound, CodecModel, compress, decompress, default_model, train_codec
-from invae.codec.curve_model import MOST_BYTES, first_curve_model, shipped_curve_model
+from invae.codec.curves.model import MOST_BYTES, first_curve_model, shipped_curve_model
 from invae.codec.integers import encode_integers
 from invae.codec.tables import S_MAX, mixing_tables
 from invae.errors import FormatError, InputError, ModelError

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from invae.codec.curve_model import CurveModel, shipped_curve_model
-from invae.codec.learn_network import _logits, count_decisions, start_weights, train_network
+from invae.codec.curves.model import CurveModel, shipped_curve_model
+from invae.codec.learning.network import _logits, count_decisions, start_weights, train_network
 from invae.codec.network import HIDDEN, MOST_WEIGHTS, N_LOGITS, N_SEEN, respond
 from invae.errors import ModelError
 

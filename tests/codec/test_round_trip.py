@@ -10,8 +10,8 @@ from hypothesis.extra.numpy import array_shapes, arrays
 
 from invae.codec import Bound, api, compress, decompress
 from invae.codec.bounds import same_bits
-from invae.codec.counts import cells
 from invae.codec.decimals import decimal_forms, fixed_to_values, scientific_to_values
+from invae.codec.sigma.counts import cells
 from invae.codec.transforms import exp10
 from invae.errors import BoundError, InputError
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 
 from experiments import sparse_expert
-from invae.codec.curve_model import shipped_curve_model
+from invae.codec.curves.model import shipped_curve_model
 
 
 def curves():

@@ -13,7 +13,8 @@ from importlib.resources import files
 
 import numpy as np
 
-from invae.codec import decisions, experts, first_mixing, mixing, network
+from invae.codec import decisions, network
+from invae.codec.curves import experts, first_mixing, mixing
 from invae.codec.integers import decode_integers, encode_integers
 from invae.codec.stored import Part, empty_arrays, read_parts, write_parts
 from invae.codec.tables import S_MAX, SQUASH, STRETCH, mixing_tables
@@ -58,7 +59,7 @@ _FIRST_PARTS = (
 
 
 class CurveModel:
-    """Codes integer planes of curves; see `invae.codec.mixing`.
+    """Codes integer planes of curves; see `invae.codec.curves.mixing`.
 
     Parameters
     ----------

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from invae.codec.integers import PlaneModel, decode_integers, encode_integers
-from invae.codec.l2 import EIGHTHS
+from invae.codec.l2.codes import EIGHTHS
 from invae.codec.varint import Reader, Writer
 
 __all__ = ["coarsest_step", "decode_grids", "encode_grids"]

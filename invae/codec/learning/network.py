@@ -23,7 +23,7 @@ RATE = 4e-3
 def count_decisions(met: np.ndarray) -> np.ndarray:
     """How often each kind of decision was answered no and yes; shape (n, N_LOGITS, 2), int8.
 
-    ``met`` (n, 2) holds mirrored distance and z; the decisions are those of `invae.codec.mixing.code_value`.
+    ``met`` (n, 2) holds mirrored distance and z; the decisions are those of `invae.codec.decisions`.
     """
     counts = np.zeros((met.shape[0], N_LOGITS, 2), dtype=np.int8)
     for i in range(met.shape[0]):

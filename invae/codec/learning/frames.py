@@ -7,13 +7,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from invae.codec.centres import find_centres
-from invae.codec.counts import MOST_DITHERED, DitheredCells, dither
 from invae.codec.exact import fill_gaps, sentinels
-from invae.codec.frame_mixing import HIDDEN, N_CLASSES, N_NEAR, N_SEEN, N_TAPS
-from invae.codec.frame_model import FrameModel, run_frames, working_arrays
-from invae.codec.learn_network import count_decisions, start_weights, train_network
-from invae.codec.learn_taps import least_absolute, whole_taps
+from invae.codec.frames.centres import find_centres
+from invae.codec.frames.mixing import HIDDEN, N_CLASSES, N_NEAR, N_SEEN, N_TAPS
+from invae.codec.frames.model import FrameModel, run_frames, working_arrays
+from invae.codec.learning.network import count_decisions, start_weights, train_network
+from invae.codec.learning.taps import least_absolute, whole_taps
+from invae.codec.sigma.counts import MOST_DITHERED, DitheredCells, dither
 
 __all__ = ["draw_frame_planes", "train_default_frames", "train_frames"]
 
@@ -57,7 +57,7 @@ def train_frames(
     n_draws: int | None = None,
     n_steps: int | None = None,
 ) -> FrameModel:
-    """Learn from frames, counts or intensities; see `invae.codec.learn.train_codec`.
+    """Learn from frames, counts or intensities; see `invae.codec.learning.train.train_codec`.
 
     A pass of coding without a network records what taps meet, a second one what the network is to see;
     ``n_steps`` of training improve the network; a third pass trains mixers and corrections beside it.
@@ -215,7 +215,7 @@ def train_default_frames(n_steps: int = 150_000, seed: int = 0, progress: Any = 
 
     The model that ships was made in a quarter of an hour by
 
-        from invae.codec.learn_frames import train_default_frames
+        from invae.codec.learning.frames import train_default_frames
         open("frames.invm", "wb").write(train_default_frames().to_bytes())
     """
     from invae.data.simulate_frames import simulate_frames

@@ -12,8 +12,8 @@ import numpy as np
 
 from invae.autoencoders.sparse_dictionary import update_atoms
 from invae.codec.entropy import decode_plane, encode_plane
-from invae.codec.l2_bases import CURVE_ATOMS, analytic_atoms, default_usage
-from invae.codec.l2_search import search_codes
+from invae.codec.l2.bases import CURVE_ATOMS, analytic_atoms, default_usage
+from invae.codec.l2.search import search_codes
 from invae.codec.varint import Reader, Writer
 from invae.errors import FormatError, InputError
 
@@ -37,7 +37,7 @@ class L2Model:
     usage : ndarray of shape (l,), int64
         Probability of use in 1/65536, between 1 and 65535.
     analytic : tuple of str
-        Names of the atoms that are not stored (`invae.codec.l2_bases`); they come last.
+        Names of the atoms that are not stored (`invae.codec.l2.bases`); they come last.
     """
 
     atoms: np.ndarray
@@ -168,7 +168,7 @@ def train_l2(
     tolerance : float
         Relative L2 error that the model is tuned for; it serves any other.
     analytic : tuple of str
-        See `invae.codec.l2_bases`.
+        See `invae.codec.l2.bases`.
     n_passes : int
     progress : callable(done, total), optional
     """

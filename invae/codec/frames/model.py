@@ -1,7 +1,7 @@
 """The model of learned coding of frames: taps, the network, trained mixers and corrections.
 
 Coded frames are: varint rows of a frame h, two varints for each frame (twice the centre of symmetry plus one,
-0 0 for none), and the code of `invae.codec.frame_mixing`.
+0 0 for none), and the code of `invae.codec.frames.mixing`.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from importlib.resources import files
 import numpy as np
 
 from invae.codec import decisions, network
-from invae.codec.centres import find_centres
-from invae.codec.frame_mixing import (
+from invae.codec.frames.centres import find_centres
+from invae.codec.frames.mixing import (
     HIDDEN,
     N_CLASSES,
     N_INPUTS,
@@ -53,7 +53,7 @@ _PARTS = (
 
 
 class FrameModel:
-    """Codes integer planes of stacked frames; see `invae.codec.frame_mixing`.
+    """Codes integer planes of stacked frames; see `invae.codec.frames.mixing`.
 
     Parameters
     ----------
@@ -103,7 +103,7 @@ class FrameModel:
     def encode(self, plane: np.ndarray, height: int, offsets: np.ndarray = NO_OFFSETS) -> bytes | None:
         """Code an int64 plane of frames of ``height`` rows, or None where the model does not apply.
 
-        ``offsets`` are those of a known dither, in 1/256, see `invae.codec.frame_mixing.code_frames`.
+        ``offsets`` are those of a known dither, in 1/256, see `invae.codec.frames.mixing.code_frames`.
         """
         n_columns = plane.shape[1]
         if plane.size < FEWEST or n_columns < FEWEST_COLUMNS or plane.shape[0] % height:
@@ -215,7 +215,7 @@ def run_frames(
     met: np.ndarray = NOTHING_MET,
     near: np.ndarray = NOTHING_MET,
 ) -> int:
-    """Run the coder on working arrays, which learn; see `invae.codec.frame_mixing.code_frames`."""
+    """Run the coder on working arrays, which learn; see `invae.codec.frames.mixing.code_frames`."""
     softplus, odds, inverse, weight = mixing_tables()
     a = full
     return code_frames(

@@ -1,14 +1,14 @@
 """Grids whose step follows each point's own standard deviation, moved at random from point to point.
 
 The value with deviation s has the step w = 2 K s (1 - 2^-20) and the known offset u w, u uniform in (-1/2,
-1/2) from `invae.codec.counts.dither` (subtractive dither):
+1/2) from `invae.codec.sigma.counts.dither` (subtractive dither):
 
     n = rint((x - u w) / w),     x' = n w + u w.
 
 So |x' - x| <= K s, and the error is uniform, independent of the value and of the errors of other values.
 Integer data have the odd steps w = 2 floor(K s (1 - 2^-20)) + 1 and offsets rounded to whole numbers.
 
-The numbers n are coded by `invae.codec.scaled_mixture`, which knows steps and dither.
+The numbers n are coded by `invae.codec.sigma.mixture`, which knows steps and dither.
 
 References
 ----------
@@ -20,9 +20,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from invae.codec.counts import T_BITS, dither
 from invae.codec.exact import fill_gaps
-from invae.codec.scaled_mixture import FARTHEST, decode_numbers, encode_numbers
+from invae.codec.sigma.counts import T_BITS, dither
+from invae.codec.sigma.mixture import FARTHEST, decode_numbers, encode_numbers
 from invae.codec.transforms import rounded
 
 __all__ = ["DitheredSteps"]

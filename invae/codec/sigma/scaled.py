@@ -1,6 +1,6 @@
 """The first grid whose step follows each point's own standard deviation, in closed loop and in integers.
 
-It is read, no longer written: `invae.codec.dithered` took its place.
+It is read, no longer written: `invae.codec.sigma.dithered` took its place.
 
 With a base unit u, values are X_i = rint(x_i / u) and steps m_i = floor(2 K s_i / u) - 1 >= 1. The predictor
 sees decoded values only:

@@ -1,8 +1,8 @@
 """Codes the numbers n of values (n + u) t by a mixture of what a bank of filters foresees.
 
-The decoder knows the step t and the dither u of every value. Each filter of `invae.codec.filters` foresees a
-place mu and has a running mean square error v of its own; taken at several widths S, sqrt(v - 1/12) divided
-by each of ``INVERSE_WIDTHS`` (the grid itself adds 1/12 to v), its claim is
+The decoder knows the step t and the dither u of every value. Each filter of `invae.codec.sigma.filters`
+foresees a place mu and has a running mean square error v of its own; taken at several widths S, sqrt(v -
+1/12) divided by each of ``INVERSE_WIDTHS`` (the grid itself adds 1/12 to v), its claim is
 
     P(n) = F((n + 1/2 - mu) / S) - F((n - 1/2 - mu) / S),
 
@@ -36,7 +36,8 @@ from invae.codec.coder import (
     start_decoder,
     start_encoder,
 )
-from invae.codec.filters import (
+from invae.codec.curves.mixing import code_first
+from invae.codec.sigma.filters import (
     N_ABOVE,
     N_LEFT,
     follow_above,
@@ -48,7 +49,6 @@ from invae.codec.filters import (
     new_row,
     take_row,
 )
-from invae.codec.mixing import code_first
 
 __all__ = ["FARTHEST", "decode_numbers", "encode_numbers"]
 

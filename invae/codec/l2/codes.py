@@ -2,8 +2,8 @@
 
     ||x' - x|| <= X ||x - mean(x)||      for every record x: a row, or several rows that belong together
 
-A row is its mean, a scale, and integers on the atoms of an overcomplete dictionary (`invae.codec.l2_search`
-finds them, `invae.codec.l2_entropy` writes them). The dictionary is 8-bit, so that decoding sums integers and
+A row is its mean, a scale, and integers on the atoms of an overcomplete dictionary (`invae.codec.l2.search`
+finds them, `invae.codec.l2.entropy` writes them). The dictionary is 8-bit, so that decoding sums integers and
 multiplies each row by one scale: decoded values do not depend on BLAS or batch. Rows that are constant, not
 finite, or whose bound cannot be met are stored exactly.
 
@@ -25,8 +25,8 @@ import zlib
 
 import numpy as np
 
-from invae.codec.l2_entropy import decode_codes, encode_codes
-from invae.codec.l2_model import (
+from invae.codec.l2.entropy import decode_codes, encode_codes
+from invae.codec.l2.model import (
     SCALE_BITS,
     STEPS,
     L2Model,

@@ -4,7 +4,7 @@ A row x (in units of its error budget, so that the aim is ||x - D z step|| <= 1)
 dictionary D. Each move adds an integer to one code and is chosen by error removed per bit spent; then codes
 that can be shrunk or dropped within the budget are, those that save most first. The error is always that of
 the quantised codes, so nothing is lost when they are rounded. Bits are estimates; the bytes come from
-`invae.codec.l2_entropy`.
+`invae.codec.l2.entropy`.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
 """Learned coding of planes of curves: experts and a network foresee each value, mixed decisions write it.
 
-Each expert (`invae.codec.experts`) keeps a running absolute error R (decay 3/4). Two more repeat the row
-above, its step and what the others missed there, and are heard where that was better in that row: so a series
-of like curves foresees itself. The mean of all with weights (R^2 + .02)^-3/2 is the base; two more correct
-the base: a sign-LMS sum of the experts' distances to it, and its mean error after the same last errors. The
-base is rounded to the centre c, and signs are mirrored so that it lies on the positive side of c. The
-distance to c is then written as `invae.codec.decisions` does it.
+Each expert (`invae.codec.curves.experts`) keeps a running absolute error R (decay 3/4). Two more repeat the
+row above, its step and what the others missed there, and are heard where that was better in that row: so a
+series of like curves foresees itself. The mean of all with weights (R^2 + .02)^-3/2 is the base; two more
+correct the base: a sign-LMS sum of the experts' distances to it, and its mean error after the same last
+errors. The base is rounded to the centre c, and signs are mirrored so that it lies on the positive side of
+c. The distance to c is then written as `invae.codec.decisions` does it.
 Four experts speak under their own R as scale, three tables know the last errors, the lengths of constant
 runs and the signs of the last differences, and a small network (`invae.codec.network`) looks at everything
 at once: its statement is by far the best one.
@@ -30,8 +30,7 @@ from invae.codec.coder import (
     start_decoder,
     start_encoder,
 )
-from invae.codec.decisions import N_SETS, code_value
-from invae.codec.experts import (
+from invae.codec.curves.experts import (
     CLIP,
     LEARNED_A,
     LEARNED_B,
@@ -44,6 +43,7 @@ from invae.codec.experts import (
     level,
     predict,
 )
+from invae.codec.decisions import N_SETS, code_value
 from invae.codec.network import HIDDEN, N_LOGITS, N_MISSES, N_SEEN, observe, respond
 
 __all__ = ["N_INPUTS", "N_MEAN", "N_TABLES", "code_first", "code_plane"]

@@ -6,7 +6,7 @@ points when longer than 512; arrays with more axes as frames over the last two, 
 frames of an array together being the item. The analytic models need no training and no bytes. Where the bound
 cannot be met (NaN, infinities, constants, integers after rounding) an item is stored exactly.
 
-Layout: FORMAT.md, groups 4 (sparse codes) and 5 (grids, `invae.codec.l2_grid`).
+Layout: FORMAT.md, groups 4 (sparse codes) and 5 (grids, `invae.codec.l2.grids`).
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ import numpy as np
 from invae.codec.bounds import Bound
 from invae.codec.group import decode_group, encode_group
 from invae.codec.integers import PlaneModel
-from invae.codec.l2 import L2Model, analytic_model, decode_l2, encode_l2
-from invae.codec.l2_grid import coarsest_step, decode_grids, encode_grids
+from invae.codec.l2.codes import L2Model, analytic_model, decode_l2, encode_l2
+from invae.codec.l2.grids import coarsest_step, decode_grids, encode_grids
 from invae.codec.transforms import exp10, rounded
 from invae.codec.varint import Reader, Writer
 from invae.data.records import Curve, Frame

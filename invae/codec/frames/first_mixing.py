@@ -1,4 +1,4 @@
-"""Reading of frames in their first two layouts, which are no longer written (now: `invae.codec.frame_model`).
+"""Reading of frames in their first two layouts, no longer written (now: `invae.codec.frames.model`).
 
 Experts are means and gradients of decoded neighbours, a sign-LMS sum of twelve neighbours, the pixel
 opposite to a centre of symmetry when the encoder found one (as it is, moved by its neighbours, and
@@ -16,8 +16,8 @@ import numpy as np
 from numba import njit
 
 from invae.codec.coder import STATE, start_decoder
+from invae.codec.curves.experts import clip, level
 from invae.codec.decisions import N_DECISIONS, N_SETS, SELECTORS, TABLE, code_value, place
-from invae.codec.experts import clip, level
 from invae.codec.tables import mixing_tables
 from invae.codec.varint import Reader
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from invae.codec.learn_curves import DEFAULT_BOUNDS, FEWEST_POINTS, log_rows, train_curves
-from invae.codec.learn_frames import train_frames
+from invae.codec.learning.curves import DEFAULT_BOUNDS, FEWEST_POINTS, log_rows, train_curves
+from invae.codec.learning.frames import train_frames
 from invae.codec.model import CodecModel, default_model
 from invae.errors import InputError
 

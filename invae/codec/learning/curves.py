@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from invae.codec.curve_model import CurveModel
+from invae.codec.curves.experts import LENGTH_A, LENGTH_B, N_A, N_B, PAD
+from invae.codec.curves.model import CurveModel
 from invae.codec.exact import fill_gaps
-from invae.codec.experts import LENGTH_A, LENGTH_B, N_A, N_B, PAD
-from invae.codec.learn_network import count_decisions, start_weights, train_network
-from invae.codec.learn_taps import least_absolute, whole_taps
+from invae.codec.learning.network import count_decisions, start_weights, train_network
+from invae.codec.learning.taps import least_absolute, whole_taps
 from invae.codec.network import HIDDEN, N_SEEN
 
 __all__ = [
@@ -51,7 +51,7 @@ def train_curves(
     n_draws: int,
     n_steps: int | None,
 ) -> CurveModel:
-    """Learn from rows of log10 intensities; see `invae.codec.learn.train_codec`."""
+    """Learn from rows of log10 intensities; see `invae.codec.learning.train.train_codec`."""
     planes = [plane for _ in range(n_draws) for plane in draw_planes(logs, bounds, rng)]
     if n_steps is None:
         n_steps = int(np.clip(sum(row.size for row in logs) // 20, 1500, 20_000))
@@ -196,7 +196,7 @@ def train_default_curves(
     real curves under ``log`` bounds and 2 % longer on noiseless ones; curves with standard deviations are
     better coded in steps of these anyway. The model that ships was made in a quarter of an hour by
 
-        from invae.codec.learn_curves import train_default_curves
+        from invae.codec.learning.curves import train_default_curves
         open("curves.invm", "wb").write(train_default_curves().to_bytes())
     """
     from invae.data.sasmodels_bridge import FAST_MODELS

@@ -1,12 +1,12 @@
 """Learned coding of stacked frames: neighbourhoods and a network foresee pixels, mixed decisions write them.
 
 Experts are means, gradients and medians of decoded neighbours, the pixel opposite to a centre of symmetry
-(`invae.codec.centres`) as it is, moved by its neighbours and smoothed, the same pixel of the frame before,
-wide means, learned taps on twenty neighbours and nine pixels about the opposite one (`TAPS`; classes by the
-roughness of what is near), and a sum of neighbours that adapts by signs. The error scale of each is taken
-from its errors at the neighbours left, above left, above and above right. Their mean with weights (R^2 +
-.02)^-3/2 is the base; two more correct it, as for curves: a sum of the experts' distances to it that adapts
-by signs, and its mean error after the same errors on the left and above.
+(`invae.codec.frames.centres`) as it is, moved by its neighbours and smoothed, the same pixel of the frame
+before, wide means, learned taps on twenty neighbours and nine pixels about the opposite one (`TAPS`;
+classes by the roughness of what is near), and a sum of neighbours that adapts by signs. The error scale of
+each is taken from its errors at the neighbours left, above left, above and above right. Their mean with
+weights (R^2 + .02)^-3/2 is the base; two more correct it, as for curves: a sum of the experts' distances to
+it that adapts by signs, and its mean error after the same errors on the left and above.
 
 What the network sees (`N_SEEN`, in [-127, 127]): offsets of experts in units of their scales, the sizes of
 their errors, differences of neighbours to the centre cell, the last errors near by, how neighbours differ
@@ -21,9 +21,9 @@ import numpy as np
 from numba import njit
 
 from invae.codec.coder import POSITION, STATE, finish, start_decoder, start_encoder
+from invae.codec.curves.experts import clip, level
 from invae.codec.decisions import N_SETS, code_value, place
-from invae.codec.experts import clip, level
-from invae.codec.local_fit import FINE, fit, fitted, take
+from invae.codec.frames.local_fit import FINE, fit, fitted, take
 from invae.codec.network import CONSTANT, respond
 
 __all__ = [

@@ -1,7 +1,7 @@
 """The first layout of learned coding (models `INVM` 1, without a network), which old archives need.
 
-Experts, base and mirroring are those of `invae.codec.mixing`; what differs: twelve tables of contexts, no
-network, no experts from the row above, and a first mixer that is chosen by the least running error.
+Experts, base and mirroring are those of `invae.codec.curves.mixing`; what differs: twelve tables of contexts,
+no network, no experts from the row above, and a first mixer that is chosen by the least running error.
 """
 
 from __future__ import annotations
@@ -10,8 +10,7 @@ import numpy as np
 from numba import njit
 
 from invae.codec.coder import POSITION, STATE, finish, start_decoder, start_encoder
-from invae.codec.decisions import N_SETS, code_value, place
-from invae.codec.experts import (
+from invae.codec.curves.experts import (
     CLIP,
     LEARNED_A,
     LEARNED_B,
@@ -24,7 +23,8 @@ from invae.codec.experts import (
     level,
     predict,
 )
-from invae.codec.mixing import code_first
+from invae.codec.curves.mixing import code_first
+from invae.codec.decisions import N_SETS, code_value, place
 
 __all__ = ["N_INPUTS", "N_TABLES", "code_plane"]
 

@@ -1,0 +1,1 @@
+"""Training of codec models from curves and frames."""
