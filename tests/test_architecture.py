@@ -91,6 +91,12 @@ def test_nothing_in_the_package_imports_the_experiments():
         assert not any(m.split(".")[0] in {"experiments", "tests"} for m in imported_modules(path)), path
 
 
+def loaded_by(statement):
+    code = f"import sys; {statement}; print(' '.join({{m.split('.')[0] for m in sys.modules}}))"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(found.stdout.split())
+
+
 def test_import_is_light():
     heavy = {
         "torch",
@@ -104,11 +110,11 @@ def test_import_is_light():
         "lxml",
         "sasmodels",
     }
-    code = "import sys, invae; print(' '.join({m.split('.')[0] for m in sys.modules}))"
-    loaded = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    ).stdout.split()
-    assert not heavy & set(loaded)
+    assert not heavy & loaded_by("import invae")
+
+
+def test_archives_are_opened_without_the_rooms_of_learning():
+    assert not {"torch", "pylops", "sklearn", "matplotlib", "sasmodels"} & loaded_by("import invae.codec")
 
 
 def test_every_public_name_loads():

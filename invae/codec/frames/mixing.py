@@ -3,7 +3,8 @@
 Experts are means, gradients and medians of decoded neighbours, the pixel opposite to a centre of symmetry
 (`invae.codec.frames.centres`) as it is, moved by its neighbours and smoothed, the same pixel of the frame
 before, wide means, learned taps on twenty neighbours and nine pixels about the opposite one (`TAPS`;
-classes by the roughness of what is near), and a sum of neighbours that adapts by signs. The error scale of
+classes by the roughness of what is near), a sum of neighbours that adapts by signs, and, by far the best on
+smooth frames, weights fitted to what was decoded near by (`invae.codec.frames.local_fit`). The error scale of
 each is taken from its errors at the neighbours left, above left, above and above right. Their mean with
 weights (R^2 + .02)^-3/2 is the base; two more correct it, as for curves: a sum of the experts' distances to
 it that adapts by signs, and its mean error after the same errors on the left and above.

@@ -10,7 +10,6 @@ from functools import cached_property
 
 import numpy as np
 
-from invae.autoencoders.sparse_dictionary import update_atoms
 from invae.codec.entropy import decode_plane, encode_plane
 from invae.codec.l2.bases import CURVE_ATOMS, analytic_atoms, default_usage
 from invae.codec.l2.search import search_codes
@@ -172,6 +171,8 @@ def train_l2(
     n_passes : int
     progress : callable(done, total), optional
     """
+    from invae.autoencoders.sparse_dictionary import update_atoms  # loads much that decoding does not need
+
     unit = _unit_rows(rows)
     n = unit.shape[1]
     n_learned = min(n_learned, n)
