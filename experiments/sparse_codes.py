@@ -107,6 +107,7 @@ def curve_table(test: np.ndarray, train: np.ndarray, config: dict[str, Any]) -> 
                     "nonzero ratio": n / float(used.mean()),
                 }
             )
+        rows.append(archive_row(test, X))
         scaled = (test - test.mean(axis=1, keepdims=True)) / np.maximum(spread, 1e-300)[:, None]
         rows += rival_rows(scaled, X, test)
     caption = (
@@ -135,6 +136,7 @@ def frame_table(test: np.ndarray, train: np.ndarray, config: dict[str, Any]) -> 
                 _row(name, X, len(blob), test, error / spread)
                 | {"model bytes": len(model.to_bytes()) if trained else 0}
             )
+        rows.append(archive_row(test, X))
         scaled = (test - test.mean(axis=(1, 2), keepdims=True)) / spread[:, None, None]
         rows += rival_rows(scaled, X, test)
     caption = (
@@ -149,6 +151,16 @@ def log_frames(n: int, size: int, seed: int) -> np.ndarray:
     models = ["cylinder", "ellipsoid", "core_shell_cylinder", "core_shell_ellipsoid", "stacked_disks"]
     clean = {"gaps": False, "dead": 0.0, "hot": 0.0, "beamstop": None}
     return np.log10(simulate_frames(n, models, (size, size), seed, **clean).expected)
+
+
+def archive_row(logs: np.ndarray, X: float) -> dict[str, Any]:
+    """An archive of all samples under ``l2:X``: sparse codes or grids, whichever is shorter."""
+    blob = invae.compress(list(10.0**logs), f"l2:{X}")
+    errors = [
+        np.linalg.norm(np.log10(copy) - row) / np.linalg.norm(row - row.mean())
+        for copy, row in zip(invae.decompress(blob), logs)
+    ]
+    return _row("invae, l2 mode", X, len(blob), logs, np.array(errors))
 
 
 def rival_rows(scaled: np.ndarray, X: float, like: np.ndarray) -> list[dict[str, Any]]:
