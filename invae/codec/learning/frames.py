@@ -210,7 +210,7 @@ def fit_frame_taps(rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return whole_taps(taps)
 
 
-def train_default_frames(n_steps: int = 150_000, seed: int = 0, progress: Any = None) -> FrameModel:
+def train_default_frames(n_steps: int = 180_000, seed: int = 0, progress: Any = None) -> FrameModel:
     """Train the package's model for frames: simulated ones of the oriented sasmodels, smooth and counted.
 
     The model that ships was made in a quarter of an hour by
