@@ -10,8 +10,11 @@ import pytest
 
 import invae
 from invae.codec import Archive, Bound, compress, decompress, default_model, field, write_archive
+from invae.codec.group import decode_group
+from invae.codec.l2.group import L2_GRID_GROUP, L2_GROUP, decode_l2_group
+from invae.codec.model import model_for_reading
 from invae.data.records import Curve, Frame, identical
-from invae.errors import BoundError, FileError, FormatError, InputError
+from invae.errors import BoundError, FileError, FormatError, InputError, InvaeError
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -120,8 +123,6 @@ def test_a_missing_byte_anywhere_raises(blob):
 
 def test_hostile_groups_with_valid_checksums_give_format_errors(blob):
     """Random damage behind the checksums' back: an error or other values, never a crash or a hang."""
-    from invae.codec.group import decode_group
-
     rng = np.random.default_rng(3)
     with Archive(blob) as archive:
         n_records, n_bytes, _, _ = archive.directory.groups[0]
@@ -234,3 +235,22 @@ def test_progress_is_told_of_every_group(rng):
         again = []
         archive.verify(lambda done, total: again.append((done, total)))
     assert again == told
+
+
+@pytest.mark.parametrize("path", sorted(GOLDEN.glob("*.inva")), ids=lambda p: p.stem)
+def test_damaged_groups_of_every_layout_end_in_one_error(path):
+    """Behind a checksum that fits, as somebody with bad intentions would write it."""
+    rng = np.random.default_rng(7)
+    with Archive(path) as archive:
+        model = model_for_reading(archive.directory.models, [])
+        (n_records, n_bytes, _, _), start = archive.directory.groups[0], archive._offsets[0]
+        data = archive._read(start, n_bytes)
+    decode = decode_l2_group if data[0] in (L2_GROUP, L2_GRID_GROUP) else decode_group
+    for _ in range(8):
+        damaged = bytearray(data)
+        for place in rng.integers(0, min(len(data), 60), 2):
+            damaged[place] = int(rng.integers(256))
+        try:
+            decode(bytes(damaged), 0, n_records, model)
+        except (InvaeError, MemoryError, OverflowError):
+            continue
