@@ -49,13 +49,14 @@ def test_broken_values_are_counted():
 def test_a_target_is_met_only_by_the_bytes():
     rates = [rate("invae", 1.0, broken=0), rate("SZ3", 2.6), rate("ZFP", 9.0)]
     rates.append(rate("grid + best lossless", 1.2))
-    found = {row["target"]: row for row in target_rows(rates, EMPTY, 25_001)}
+    found = {row["target"]: row for row in target_rows(rates, EMPTY, 25_001, 25_000)}
     assert found["curves, log:0.01: x SZ3"]["met"] and found["curves, log:0.01: x SZ3"]["measured"] == 2.6
     assert not found["curves, log:0.01: x grid + best lossless"]["met"]
     assert not found["model for curves, bytes"]["met"]
+    assert found["model for frames, bytes"]["met"]
     assert found["bound: values broken"]["met"]
     broken = [rates[0] | {"broken": 1}, *rates[1:]]
-    assert not {row["target"]: row for row in target_rows(broken, EMPTY, 1)}["bound: values broken"]["met"]
+    assert not {row["target"]: row for row in target_rows(broken, EMPTY, 1, 1)}["bound: values broken"]["met"]
 
 
 def test_the_winner_is_the_shortest():
