@@ -26,6 +26,7 @@ FLOOR = 1e-6
 NOMINAL = 0.02  # relative level that a reconstructor of unknown noise is built at
 DECADES = (-10.0, 1.0)
 STEP = 0.125  # of log10 tau
+QUIET = 1e-20  # of the strongest direction: a measurement below it is as good as its mean
 
 
 def noise_variance(noise: Any, mean_y: np.ndarray, rms_y: np.ndarray) -> Any:
@@ -70,16 +71,22 @@ def estimate_noise(core: ReducedRank, whitening: Whitening, centred: np.ndarray)
     t2 = np.asarray(centred @ core.whitener.T, np.float64) ** 2
     whole = np.sum(np.square(whitening.apply(centred), dtype=np.float64), axis=1)
     rest = np.maximum(whole - t2.sum(axis=1), 0.0)
-    scale = max(float(whole.mean()) / m, float(np.finfo(float).tiny))
-    grid = np.arange(DECADES[0], DECADES[1] + STEP / 2, STEP)
-    tau = scale * 10**grid
+    # One lattice of log10 tau for all rows, of which each searches its own decades: no row moves another's.
+    least = max(QUIET * float(core.power.max(initial=0.0)), 1e-250)
+    first = np.floor((np.log10(np.maximum(whole / m, least)) + DECADES[0]) / STEP).astype(int)
+    count = round((DECADES[1] - DECADES[0]) / STEP) + 1
+    lattice = np.arange(first.min(), first.max() + count)
+    tau = 10.0 ** (STEP * lattice)
     spread = core.power[:, None] + tau
     cost = np.log(spread).sum(axis=0) + t2 @ (1 / spread)
     if m > q:
         cost = cost + (m - q) * np.log(tau) + rest[:, None] / tau
-    best = np.clip(cost.argmin(axis=1), 1, len(grid) - 2)
+    start = (first - lattice[0])[:, None]
+    place = np.arange(len(lattice))
+    cost[(place < start) | (place >= start + count)] = np.inf
+    best = np.clip(cost.argmin(axis=1), start[:, 0] + 1, start[:, 0] + count - 2)
     rows = np.arange(len(best))
     left, middle, right = cost[rows, best - 1], cost[rows, best], cost[rows, best + 1]
     bend = left - 2 * middle + right
     shift = np.divide(left - right, 2 * bend, out=np.zeros_like(bend), where=bend > 0)
-    return scale * 10 ** (grid[best] + STEP * np.clip(shift, -1, 1))
+    return 10.0 ** (STEP * (lattice[best] + np.clip(shift, -1, 1)))

@@ -91,6 +91,17 @@ def test_noise_level_is_found_from_the_measurement(problem, rng):
         assert np.median(found) == pytest.approx(std, rel=0.1)
 
 
+def test_a_loud_or_silent_measurement_leaves_the_noise_level_of_the_others_alone(problem, rng):
+    F, prior, rec = problem
+    Y = noisy(F, prior.sample(3, rng), 0.3, rng).reshape(3, -1)
+    alone = rec.estimate_noise(Y[:1])
+    beside = rec.estimate_noise(np.stack([Y[0], 1e6 * Y[1], rec.mean_y_, Y[2]]))
+    assert alone[0] == pytest.approx(0.3, rel=0.5)
+    np.testing.assert_allclose(beside[0], alone[0], rtol=1e-9)
+    np.testing.assert_allclose(beside[3], rec.estimate_noise(Y[2:])[0], rtol=1e-9)
+    assert beside[1] > 1e4 and beside[2] < 1e-6
+
+
 def test_unknown_noise_costs_little(problem, rng):
     F, prior, rec = problem
     blind = BayesRiskReconstructor(F, noise="auto", prior=prior).fit()
