@@ -242,8 +242,8 @@ class ProbabilisticPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
     def _posterior(self, X: np.ndarray, seen: np.ndarray) -> _Posterior:
         """Codes and densities of rows (N, n) given their ``seen`` entries, by M = W^T W + tau^2 I (k, k).
 
-        log det C = log det M + (o - k) log tau^2 and C^-1 = (I - W M^-1 W^T) / tau^2 for o observed values.
-        Complete rows share one M.
+        log det C = log det M + (o - k) log tau^2 for o observed values, and with z the posterior mean
+        c^T C^-1 c = ||c - W z||^2 / tau^2 + ||z||^2, which no small tau^2 cancels. Complete rows share one M.
         """
         W, tau2, (n, k) = self.loadings_, self.noise_variance_, self.loadings_.shape
         shared = bool(seen.all())
@@ -256,7 +256,8 @@ class ProbabilisticPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         else:
             codes = np.linalg.solve(M, projected[:, :, None])[:, :, 0]
         n_seen = seen.sum(axis=1)
-        distance = (np.sum(centred**2, axis=1) - np.sum(projected * codes, axis=1)) / tau2
+        residual = np.where(seen, centred - codes @ W.T, 0.0)
+        distance = np.sum(residual**2, axis=1) / tau2 + np.sum(codes**2, axis=1)
         log_det = np.linalg.slogdet(M)[1] + (n_seen - k) * math.log(tau2)
         return _Posterior(codes, M, -0.5 * (n_seen * math.log(2 * math.pi) + log_det + distance))
 

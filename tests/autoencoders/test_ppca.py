@@ -181,3 +181,12 @@ def test_a_feature_without_values_is_named(rng):
     X[:, 4] = np.nan
     with pytest.raises(InputError, match="feature 4 has no value"):
         ProbabilisticPCA(2).fit(X)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_likelihood_is_exact_where_no_noise_is_left(rng, dtype):
+    X = rng.standard_normal((60, 3)) @ rng.standard_normal((3, 7)) + 0.3 * rng.standard_normal((60, 7)) + 5
+    model = ProbabilisticPCA(7).fit(X.astype(dtype))
+    exact = multivariate_normal(X.mean(axis=0), np.cov(X.T, bias=True)).logpdf(X)
+    assert model.noise_variance_ < 1e-5
+    np.testing.assert_allclose(model.score_samples(X), exact, atol=1e-4)
