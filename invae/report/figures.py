@@ -23,6 +23,7 @@ from invae.report.style import (
     MARKERS,
     MUTED,
     label_axes,
+    label_powers,
     new_figure,
     styled,
 )
@@ -190,6 +191,8 @@ def heatmap(data: Mapping[str, Any]) -> Any:
                         j, i, text, ha="center", va="center", fontsize=7.5, color="white" if dark else INK
                     )
     bar = figure.colorbar(picture, ax=axes, shrink=0.9, aspect=22, pad=0.02, label=data.get("bar", ""))
+    if data.get("log"):
+        label_powers(bar.ax.yaxis)
     bar.outline.set_visible(False)
     return figure
 

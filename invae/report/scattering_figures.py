@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from invae.report.style import COLORS, DASHES, ERROR_MAP, INK, MUTED, label_axes, new_figure
+from invae.report.style import COLORS, DASHES, ERROR_MAP, INK, MUTED, label_axes, label_powers, new_figure
 
 __all__ = ["frames", "guinier_kratky_porod", "scattering_curves"]
 
@@ -218,6 +218,8 @@ def _picture(
         small = np.where(np.isfinite(small) & (small <= norm.vmin), norm.vmin, small)
     shown = axes.imshow(small, cmap=colors, norm=norm)
     made = figure.colorbar(shown, ax=axes, shrink=0.8, aspect=22, pad=0.02, label=bar)
+    if cmap != ERROR_MAP:
+        label_powers(made.ax.yaxis)
     made.outline.set_visible(False)
     made.ax.tick_params(length=2)
 
@@ -227,9 +229,9 @@ def _reduce(values: np.ndarray) -> np.ndarray:
     step = -(-max(values.shape) // LARGEST)
     if step == 1:
         return values
-    height, width = (side // step * step for side in values.shape)
-    blocks = values[:height, :width].reshape(height // step, step, width // step, step)
-    blocks = blocks.transpose(0, 2, 1, 3).reshape(height // step, width // step, step * step)
+    values = np.pad(values, [(0, -side % step) for side in values.shape], constant_values=np.nan)
+    height, width = (side // step for side in values.shape)
+    blocks = values.reshape(height, step, width, step).transpose(0, 2, 1, 3).reshape(height, width, -1)
     place = np.argmax(np.where(np.isfinite(blocks), np.abs(blocks), -1), axis=2)
     return np.take_along_axis(blocks, place[..., None], axis=2)[..., 0]
 

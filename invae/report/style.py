@@ -19,6 +19,7 @@ __all__ = [
     "MUTED",
     "PAPER",
     "label_axes",
+    "label_powers",
     "new_figure",
     "styled",
 ]
@@ -76,6 +77,7 @@ RC = {
     "legend.fontsize": 8,
     "legend.handlelength": 2.2,
     "text.color": INK,
+    "text.parse_math": False,
     "figure.facecolor": PAPER,
     "axes.facecolor": PAPER,
     "savefig.facecolor": PAPER,
@@ -118,5 +120,15 @@ def label_axes(axes: Any, spec: dict[str, Any]) -> None:
     for name in ("x", "y"):
         if spec.get(f"{name}scale"):
             getattr(axes, f"set_{name}scale")(spec[f"{name}scale"])
+        if spec.get(f"{name}scale") == "log":
+            label_powers(getattr(axes, f"{name}axis"))
         if spec.get(f"{name}lim") is not None:
             getattr(axes, f"set_{name}lim")(*spec[f"{name}lim"])
+
+
+def label_powers(axis: Any) -> None:
+    """Write the ticks of a logarithmic axis, or of a colour bar's, as powers of ten that do not overlap."""
+    from invae.report.ticks import LogLabels
+
+    axis.set_major_formatter(LogLabels())
+    axis.set_minor_formatter(LogLabels(minor=True))

@@ -1,5 +1,6 @@
 import io
 import xml.etree.ElementTree as ElementTree
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from invae.errors import InputError
 from invae.report.figures import DRAW, draw, render
 from invae.report.scattering_figures import _reduce
+from invae.report.style import styled
 
 KINDS = list(DRAW)
 
@@ -70,6 +72,43 @@ def test_reduction_of_large_frames_keeps_hot_pixels():
     frame[0, 0] = np.nan
     small = _reduce(frame)
     assert max(small.shape) <= 1000 and np.nanmax(small) == 9
+
+
+def test_reduction_of_frames_keeps_the_last_rows_and_columns():
+    frame = np.zeros((1043, 981))
+    frame[1042, 980] = 9.0
+    assert np.nanmax(_reduce(frame)) == 9
+
+
+def tick_labels(axis, renderer):
+    """Place and box of every label in view, major and minor, from the start of the axis."""
+    low, high = sorted(axis.get_view_interval())
+    ticks = [*axis.get_major_ticks(), *axis.get_minor_ticks()]
+    shown = [t for t in ticks if t.label1.get_text() and low <= t.get_loc() <= high]
+    return [t.label1.get_window_extent(renderer) for t in sorted(shown, key=lambda t: t.get_loc())]
+
+
+@pytest.mark.parametrize("kind", ["scatter", "lines"])
+@pytest.mark.parametrize("decades", [0.05, 0.2, 0.35, 0.5, 0.9, 1.5, 1.9, 2.5, 9.0])
+@pytest.mark.parametrize("start", [0.00015, 0.2029, 1.0, 6.0])
+def test_labels_of_logarithmic_axes_do_not_overlap(kind, decades, start):
+    span = [start, start * 10**decades]
+    one = {"series": [{"x": span, "y": span}], "xscale": "log", "yscale": "log"}
+    figure = draw(kind, {"panels": [one] * 3} if kind == "lines" else one)
+    with styled():
+        figure.canvas.draw()
+    for axes in figure.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            boxes = tick_labels(axis, figure.canvas.get_renderer())
+            assert len(boxes) >= 1
+            assert not any(one.overlaps(other) for one, other in pairwise(boxes))
+
+
+def test_dollars_in_names_are_no_formulas(gallery):
+    named = gallery["scattering_curves"]["curves"][0] | {"title": r"a $x_$ b \frac{$"}
+    render("scattering_curves", {"curves": [named], "q_unit": "$", "intensity_unit": "$_$"})
+    render("frames", {"frames": [gallery["frames"]["frames"][0] | {"title": "$_$"}]})
+    render("scatter", gallery["scatter"] | {"title": "$_$", "xlabel": "$^$"})
 
 
 def test_png_has_the_size_of_the_figure(gallery):
