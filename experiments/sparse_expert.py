@@ -3,9 +3,9 @@
 A dictionary is learned on windows of 39 past grid integers (relative to the last one, newest weigh most) and
 the one that follows. To predict, the past alone is coded by a few atoms; the codes then give a correction of
 the coder's own prediction, fitted by least absolute deviation. Two inputs, its distance to the centre and the
-size of its recent errors, join the 95 of the coder's network, which is trained twice from the same start on
-the same batches: with and without them. The coder's statement is nearly the network's, so the fall of the
-network's cost is what a file could gain. Dictionary and codes are real numbers here: an integer form that
+size of its recent errors, join the 92 of a network without memory (the one that the package brought before),
+which is trained twice from the same start on the same batches: with and without them. The coder's statement
+is nearly the network's, so the fall of the network's cost is what a file could gain. Dictionary and codes are real numbers here: an integer form that
 decodes fast and fits in the model would do worse.
 """
 
@@ -20,11 +20,12 @@ from numba import njit
 
 from invae.autoencoders import SparseAutoencoder
 from invae.autoencoders.sparse_coding import orthogonal_matching_pursuit
+from invae.codec.curves import recurrent
 from invae.codec.curves.experts import clip, level
-from invae.codec.curves.model import RATES, CurveModel, shipped_curve_model
+from invae.codec.curves.model import RATES, CurveModel, former_curve_models
 from invae.codec.learning.curves import DEFAULT_BOUNDS, HELD_OUT, draw_planes
 from invae.codec.learning.network import count_decisions, start_weights, train_network
-from invae.codec.network import HIDDEN, N_SCALED, N_SEEN, N_STEPS, OUT_SHIFT, SHIFTS
+from invae.codec.network import OUT_SHIFT, SHIFTS
 from invae.codec.tables import mixing_tables
 from invae.data.sasmodels_bridge import FAST_MODELS
 from invae.data.simulate_curves import default_q, simulate_curves
@@ -54,8 +55,8 @@ PAST = 39
 FADING = 8.0  # values after which a past value weighs 1 / e
 RATE = {"shipped": 1e-3, "random": 4e-3}
 MOST_WINDOWS, MOST_FIT = 40_000, 100_000
-STEPS = slice(2 * N_SCALED, 2 * N_SCALED + N_STEPS)
-PHASE, WAY = N_SEEN - 8, N_SEEN - 3  # places of these in what the network sees
+N_SEEN, HIDDEN = recurrent.N_SEEN[0], recurrent.HIDDEN[0]
+PHASE = N_SEEN - 8  # place of it in what the network sees
 
 log = logging.getLogger(__name__)
 
@@ -82,7 +83,7 @@ def run(config: dict[str, Any], rng: np.random.Generator) -> Results:
     planes = {bound: np.rint(rows / (2 * bound)).astype(np.int64) for bound in config["bounds"]}
     validation = {bound: watch(plane) for bound, plane in planes.items()}
     coded = {
-        bound: 8 * len(shipped_curve_model().encode(plane)) / plane.size for bound, plane in planes.items()
+        bound: 8 * len(network_model().encode(plane)) / plane.size for bound, plane in planes.items()
     }
     inputs = {"none": (_seen(training), {bound: part.seen for bound, part in validation.items()})}
     errors = {"none": {bound: _mean_error(part, part.base) for bound, part in validation.items()}}
@@ -135,22 +136,24 @@ def run(config: dict[str, Any], rng: np.random.Generator) -> Results:
 
 
 def watch(plane: np.ndarray) -> Watched:
-    """Code a plane by the shipped model, and undo the mirror of what its network saw."""
-    model = CurveModel.from_bytes(shipped_curve_model().to_bytes())
+    """Code a plane and undo the mirror of what the network saw."""
+    model = CurveModel.from_bytes(network_model().to_bytes())
     seen, met = model.watch(plane, tuple(RATES))
     N, n = plane.shape[0], plane.shape[1] - 1
     padded = np.hstack([np.repeat(plane[:, :1], PAST + 1, axis=1), plane])
     past = np.stack([padded[:, PAST + 1 + np.arange(n) - k] for k in range(PAST + 1)], axis=-1)
     past = past - past[..., :1]
-    shaped, z, r = seen.reshape(N, n, -1), met[:, 1].reshape(N, n), met[:, 0].reshape(N, n)
-    steps = (past[..., :N_STEPS] - past[..., 1 : N_STEPS + 1]) >> z[..., None]
-    sign = np.sign((np.sign(steps) * np.sign(shaped[..., STEPS])).sum(axis=-1))
+    z, r, sign = met[..., 1], met[..., 0], np.sign(seen[..., -1]).astype(np.int64)
     truth = plane[:, 1:] - plane[:, :-1]
-    sign = np.where(sign == 0, _last_way(truth) * np.sign(shaped[..., WAY]), sign)
-    sign = np.where(sign == 0, 1, sign)  # a row without a change so far: nothing to mirror
     centre = truth - r * sign
-    base = centre + sign * shaped[..., PHASE] / 128.0
-    return Watched(seen, count_decisions(met), past[..., 1:], truth, centre, sign, z, base)
+    base = centre + sign * seen[..., PHASE] / 128.0
+    flat, counts = seen[..., :-1].reshape(-1, N_SEEN), count_decisions(met.reshape(-1, 2))
+    return Watched(flat, counts, past[..., 1:], truth, centre, sign, z, base)
+
+
+def network_model() -> CurveModel:
+    """The package's former model, whose network has no memory."""
+    return former_curve_models()[0]
 
 
 def learn_expert(training: list[Watched], n_atoms: int, k: int, rng: np.random.Generator) -> Any:
@@ -177,7 +180,7 @@ def learn_expert(training: list[Watched], n_atoms: int, k: int, rng: np.random.G
 
 
 def look(part: Watched, prediction: np.ndarray) -> np.ndarray:
-    """Both inputs for the network, as `invae.codec.network.observe` forms them of other experts; int8."""
+    """Both inputs for the network, as `invae.codec.curves.recurrent.observe` forms them of other experts; int8."""
     p = np.rint(256 * np.clip(prediction, -(2**22), 2**22)).astype(np.int64)
     seen = np.empty((*p.shape, 2), np.int8)
     _look(p, part.truth, part.centre, part.sign, part.z, mixing_tables()[2], seen)
@@ -210,22 +213,15 @@ def cost(weights: list[np.ndarray], seen: np.ndarray, counts: np.ndarray) -> flo
 
 
 def _start(start: str, n_seen: int) -> list[np.ndarray]:
-    """The shipped network with small weights for further inputs, or a random one."""
+    """That network with small weights for further inputs, or a random one."""
     rng = np.random.default_rng(5)
-    weights = start_weights((N_SEEN, *HIDDEN), rng) if start == "random" else shipped_curve_model().network
+    weights = start_weights((N_SEEN, *HIDDEN), rng) if start == "random" else network_model().network
     further = np.rint(rng.uniform(-2, 2, (n_seen - N_SEEN, HIDDEN[0]))).astype(np.int16)
     return [np.vstack([weights[0], further]), *weights[1:]]
 
 
 def _windows(part: Watched) -> np.ndarray:
     return (part.past * np.exp(-np.arange(PAST) / FADING)).reshape(-1, PAST)
-
-
-def _last_way(truth: np.ndarray) -> np.ndarray:
-    """Sign of the last step before each value that was not 0, or 0."""
-    before = np.hstack([np.zeros((len(truth), 1), np.int64), np.sign(truth[:, :-1])])
-    places = np.maximum.accumulate(np.where(before != 0, np.arange(truth.shape[1]), 0), axis=1)
-    return np.take_along_axis(before, places, axis=1)
 
 
 def _least_absolute(Z: np.ndarray, y: np.ndarray) -> np.ndarray:

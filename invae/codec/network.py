@@ -1,8 +1,7 @@
-"""A small integer network that states the odds of every decision of a curve's next value.
+"""A small integer network that states the odds of every decision of a value to come.
 
-What it sees, in [-127, 127] (`observe`): offsets of experts in units of their scales, the sizes of their
-running errors, the last differences, steps and bends of the row, the last errors, place, runs and phase. Two
-hidden layers of int8 weights and activations in 0 .. 127, then one logit in 1/256 for each kind of decision.
+Two hidden layers of int8 weights and activations in 0 .. 127 over what it sees, in [-127, 127], then one
+logit in 1/256 for each kind of decision.
 
 All of it is integer arithmetic: products at most 2^17, sums far below 2^31, so every machine finds the same.
 """
@@ -12,15 +11,10 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from invae.codec.curves.experts import clip, level
+from invae.codec.curves.experts import clip
 
-__all__ = ["HIDDEN", "MOST_WEIGHTS", "N_LOGITS", "N_SEEN", "OUT_SHIFT", "SHIFTS", "observe", "respond"]
+__all__ = ["CONSTANT", "MOST", "MOST_WEIGHTS", "N_LOGITS", "OUT_SHIFT", "SHIFTS", "layer", "respond"]
 
-N_STEPS, N_BENDS, N_MISSES = 23, 12, 8
-LAGS = np.array([1, 2, 3, 4, 6, 8, 11, 15, 20, 26, 32, 38], dtype=np.int64)
-N_SCALED = 14
-N_SEEN = 2 * N_SCALED + N_STEPS + N_BENDS + N_MISSES + LAGS.size + 9
-HIDDEN = (96, 32)
 N_LOGITS = 8
 SHIFTS = (7, 6)  # weights are in 1/64, what is seen in 1/64, activations in 1/32
 OUT_SHIFT = 3  # from 1/2048 to 1/256
@@ -28,42 +22,6 @@ MOST = 127
 MOST_WEIGHTS = (127, 127, 1023)
 CONSTANT = 64
 FARTHEST = 2047
-
-
-@njit(cache=True, nogil=True)
-def observe(seen, off, inv, R, who, D, E, z, sign, c, f, j, n, run1, run2, way):
-    """Fill ``seen`` (int32, `N_SEEN`) with what is known before value j of n."""
-    m = 0
-    for k in range(N_SCALED):
-        seen[m] = clip((off[k] * inv[k]) >> (16 + z), MOST)
-        seen[m + N_SCALED] = clip(4 * level(R[who[k]] >> (z + 2)) - 60, MOST)
-        m += 1
-    m += N_SCALED
-    step = (D[0] - D[1]) >> z
-    for k in range(N_STEPS):
-        seen[m + k] = 32 * sign * clip(step, 3)
-        further = (D[k + 1] - D[k + 2]) >> z
-        if k < N_BENDS:
-            seen[m + N_STEPS + k] = 32 * sign * clip(step - further, 3)
-        step = further
-    m += N_STEPS + N_BENDS
-    for k in range(N_MISSES):
-        seen[m + k] = 32 * sign * clip(E[k], 3)
-    m += N_MISSES
-    for k in range(LAGS.size):
-        size = level(abs(D[LAGS[k]]) >> z)
-        seen[m + k] = clip(4 * (size if (D[LAGS[k]] > 0) == (sign > 0) else -size), MOST)
-    m += LAGS.size
-    side = level(abs(c) >> z)
-    seen[m] = clip(8 * (side if (c > 0) == (sign > 0) else -side), MOST)
-    seen[m + 1] = f >> 1
-    seen[m + 2] = 127 * j // n - 64
-    seen[m + 3] = 4 * min(j, 32) - 64
-    seen[m + 4] = min(6 * level(run1), MOST)
-    seen[m + 5] = min(6 * level(run2), MOST)
-    seen[m + 6] = 64 * way * sign
-    seen[m + 7] = min(8 * z, MOST)
-    seen[m + 8] = 64
 
 
 @njit(cache=True, nogil=True)
@@ -75,21 +33,21 @@ def respond(seen, first, second, last, a, b, places, logits):
     one; ``places`` (int64), as long as the longest of them.
     """
     n, m = first.shape[1], second.shape[1]
-    _layer(seen, first, a, places)
+    layer(seen, first, a, places)
     for h in range(n):
         a[h] = min(max(a[h] >> SHIFTS[0], 0), MOST)
     a[n] = CONSTANT
-    _layer(a, second, b, places)
+    layer(a, second, b, places)
     for h in range(m):
         b[h] = min(max(b[h] >> SHIFTS[1], 0), MOST)
     b[m] = CONSTANT
-    _layer(b, last, seen, places)
+    layer(b, last, seen, places)
     for d in range(logits.size):
         logits[d] = clip(seen[d] >> OUT_SHIFT, FARTHEST)
 
 
 @njit(cache=True, nogil=True)
-def _layer(inputs, weights, out, places):
+def layer(inputs, weights, out, places):
     """out = inputs @ weights over inputs that are not zero, four at a time; ``places`` takes where they are.
 
     They are listed without a branch, for which of them are zero cannot be foreseen.

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 
 from experiments import sparse_expert
-from invae.codec.curves.model import shipped_curve_model
+from invae.codec.curves.recurrent import N_SCALED
 
 
 def curves():
@@ -17,7 +17,7 @@ def test_what_the_network_saw_of_the_base_is_found_again():
         part = sparse_expert.watch(np.rint(curves() / (2 * bound)).astype(np.int64))
         again = sparse_expert.look(part, part.base)
         late = np.tile(np.arange(part.truth.shape[1]) > 20, len(part.truth))
-        for column, place in ((0, 2), (1, sparse_expert.N_SCALED + 2)):
+        for column, place in ((0, 2), (1, N_SCALED + 2)):
             close = np.abs(again[late, column].astype(int) - part.seen[late, place]) <= 2
             assert close.mean() > 0.98
 
@@ -25,8 +25,8 @@ def test_what_the_network_saw_of_the_base_is_found_again():
 def test_cost_of_the_network_is_near_the_bits_of_the_coder():
     plane = np.rint(curves() / 2e-2).astype(np.int64)
     part = sparse_expert.watch(plane)
-    bits = sparse_expert.cost(shipped_curve_model().network, part.seen, part.counts)
-    coded = 8 * len(shipped_curve_model().encode(plane)) / part.truth.size
+    bits = sparse_expert.cost(sparse_expert.network_model().network, part.seen, part.counts)
+    coded = 8 * len(sparse_expert.network_model().encode(plane)) / part.truth.size
     assert 0.5 * coded < bits < 1.1 * coded
 
 

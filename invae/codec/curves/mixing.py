@@ -8,7 +8,8 @@ errors. The base is rounded to the centre c, and signs are mirrored so that it l
 c. The distance to c is then written as `invae.codec.decisions` does it.
 Four experts speak under their own R as scale, three tables know the last errors, the lengths of constant
 runs and the signs of the last differences, and a small network (`invae.codec.network`) looks at everything
-at once: its statement is by far the best one.
+at once and, in models of today, at its memory of the row (`invae.codec.curves.recurrent`): its statement is
+by far the best one.
 
 Training is coding: what tables and mixers hold after a pass over training planes, with the learned taps and
 the network, is the model. All arithmetic is in whole numbers.
@@ -43,8 +44,9 @@ from invae.codec.curves.experts import (
     level,
     predict,
 )
+from invae.codec.curves.recurrent import LOOKS, MOST_MISSES, N_SEEN, observe, remember
 from invae.codec.decisions import N_SETS, code_value
-from invae.codec.network import HIDDEN, N_LOGITS, N_MISSES, N_SEEN, observe, respond
+from invae.codec.network import CONSTANT, N_LOGITS, respond
 
 __all__ = ["N_INPUTS", "N_MEAN", "N_TABLES", "code_first", "code_plane"]
 
@@ -67,13 +69,13 @@ LMS_STEP = 3
 
 @njit(cache=True, nogil=True)
 def code_plane(
-    stream, plane, decoding, start, A, B, N1, N2, N3, inverse, weight, softplus, odds, W, V, T, L, C, F,
+    stream, plane, decoding, start, A, B, M1, M2, N1, N2, N3, inverse, weight, softplus, odds, W, V, T, L, C, F,
     rates, seen, met,
 ):  # fmt: skip
     """Code ``plane`` into ``stream`` or, if ``decoding``, fill it from there; model arrays adapt in place.
 
-    For training, ``seen`` and ``met`` take what the network saw, and distance and cell size z of each value;
-    either is empty otherwise. Returns the number of bytes written, or -1 when ``stream`` is too short.
+    A model without memory has empty M1 and M2. For training, ``seen`` and ``met`` take what was seen and the
+    sign (in 1/64), and distance and cell size z of each value; either is empty otherwise. Returns the number of bytes written, or -1 when ``stream`` is too short.
     """
     n_rows, n_columns = plane.shape
     state = np.zeros(STATE, dtype=np.int64)
@@ -90,10 +92,14 @@ def code_plane(
     x = np.zeros(N_INPUTS + N_LOGITS, dtype=np.int64)
     x[N_INPUTS - 2] = 256
     logits = x[N_INPUTS:]
-    look = np.zeros(N_SEEN, dtype=np.int32)
-    hidden1, hidden2 = np.zeros(HIDDEN[0] + 1, dtype=np.int32), np.zeros(HIDDEN[1] + 1, dtype=np.int32)
-    places = np.zeros(max(N_SEEN, HIDDEN[0] + 1), dtype=np.int64)
-    E, sums = np.zeros(N_MISSES, dtype=np.int64), np.zeros(3, dtype=np.int64)
+    shown = LOOKS[1] if M2.size else LOOKS[0]
+    n_seen = N_SEEN[1] if M2.size else N_SEEN[0]
+    look = np.zeros(N1.shape[0], dtype=np.int32)
+    hidden1, hidden2 = np.zeros(N2.shape[0], dtype=np.int32), np.zeros(N3.shape[0], dtype=np.int32)
+    memory, now = np.zeros(M2.shape[1] // 2, dtype=np.int64), np.zeros(M2.shape[0], dtype=np.int32)
+    upright, gates = np.zeros(M1.shape[0], dtype=np.int32), np.zeros(M2.shape[1], dtype=np.int32)
+    places = np.zeros(max(N1.shape[0], N2.shape[0], N3.shape[0], M2.shape[0]), dtype=np.int64)
+    E, sums = np.zeros(MOST_MISSES, dtype=np.int64), np.zeros(3, dtype=np.int64)
     heard = np.zeros(2, dtype=np.bool_)
     ctx, sel = np.zeros(N_TABLES, dtype=np.int64), np.zeros(N_SETS + 1, dtype=np.int64)
     outs = np.zeros(N_SETS, dtype=np.int64)
@@ -115,6 +121,10 @@ def code_plane(
         sums[:] = 0
         G[:] = 0
         E[:] = 0
+        memory[:] = 0
+        now[:] = 0
+        if M2.size:
+            now[-1] = CONSTANT
         run1 = run2 = way = miss = 0
         for j in range(1, n_columns):
             if not decoding and state[POSITION] + MOST_BYTES > stream.size:
@@ -175,12 +185,15 @@ def code_plane(
             sel[1] = min(j, 8) + 16 * j // n_columns
             sel[2] = g
             sel[3] = min(level(least >> (z + 4)), 15)
-            observe(look, off, inv, R, SHOWN, D, E, z, sign, c, f, j, n_columns, run1, run2, way)
+            observe(look, shown, off, inv, R, SHOWN, D, E, z, sign, c, f, j, n_columns, run1, run2, way)
             r = 0 if decoding else (plane[i, j] - last - c) * sign
             if met.size:
-                seen[i, j, :] = look
+                seen[i, j, :n_seen] = look[:n_seen]
+                seen[i, j, n_seen] = CONSTANT * sign
                 met[i, j, 0] = r
                 met[i, j, 1] = z
+            if M2.size:
+                remember(look, sign, M1, M2, memory, now, upright, gates, places)
             respond(look, N1, N2, N3, hidden1, hidden2, places, logits)
             r = code_value(
                 state,
@@ -229,7 +242,7 @@ def code_plane(
             else:
                 run1 += 1
             follow(G, value - last, -D[1], D[1] - D[2])
-            for k in range(N_MISSES - 1, 0, -1):
+            for k in range(MOST_MISSES - 1, 0, -1):
                 E[k] = E[k - 1]
             E[0] = clip(value - last - c, CLIP) >> z
             miss = clip(E[0], 2) * 5 + clip(E[1], 2) + 12

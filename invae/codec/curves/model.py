@@ -14,21 +14,21 @@ from importlib.resources import files
 import numpy as np
 
 from invae.codec import decisions, network
-from invae.codec.curves import experts, first_mixing, mixing
+from invae.codec.curves import experts, first_mixing, mixing, recurrent
 from invae.codec.integers import decode_integers, encode_integers
 from invae.codec.stored import Part, empty_arrays, read_parts, write_parts
 from invae.codec.tables import S_MAX, SQUASH, STRETCH, mixing_tables
 from invae.codec.varint import Reader, Writer
 from invae.errors import ModelError
 
-__all__ = ["CurveModel", "first_curve_model", "shipped_curve_model"]
+__all__ = ["NETWORK", "CurveModel", "former_curve_models", "shipped_curve_model"]
 
-MAGIC, FIRST = b"INVM\2", b"INVM\1"
+MAGIC, FIRST, SECOND = b"INVM\4", b"INVM\1", b"INVM\2"
 MOST_BYTES = 25_000
 RATES = np.array([8, 2, 255, 3], dtype=np.int64)  # mixers, last mixer, count limit, LMS step
 LARGEST = 1 << 48
 FEWEST_COLUMNS = 8
-WEIGHT_STEP, CHANCE_STEP, TAP_STEP = 1024, 64, 8
+WEIGHT_STEP, CHANCE_STEP, TAP_STEP, NETWORK_STEP = 1024, 64, 8, 4
 TRUST = 40  # count given to the stored cells
 
 _WEIGHTS = (decisions.N_SETS, decisions.N_DECISIONS, decisions.SELECTORS)
@@ -38,16 +38,32 @@ _TAPS = (
 )
 _MIXERS = Part("V", (decisions.N_DECISIONS, decisions.SELECTORS, decisions.N_SETS), np.int32, WEIGHT_STEP)
 _ERRORS = (Part("C", (25, 16), np.int64, 4), Part("F", (64, 2), np.int64, 1))
-_PARTS = (
-    *_TAPS,
-    Part("N1", (network.N_SEEN, network.HIDDEN[0]), np.int16, 1),
-    Part("N2", (network.HIDDEN[0] + 1, network.HIDDEN[1]), np.int16, 1),
-    Part("N3", (network.HIDDEN[1] + 1, network.N_LOGITS), np.int16, 1),
+
+
+def _network_parts(n_inputs: int, hidden: tuple[int, int], step: int) -> tuple[Part, ...]:
+    return (
+        Part("N1", (n_inputs, hidden[0]), np.int16, step),
+        Part("N2", (hidden[0] + 1, hidden[1]), np.int16, step),
+        Part("N3", (hidden[1] + 1, network.N_LOGITS), np.int16, step),
+    )
+
+
+_LEARNING = (
     Part("W", (*_WEIGHTS, mixing.N_INPUTS), np.int32, WEIGHT_STEP),
     _MIXERS,
     Part("L", (16, mixing.N_MEAN), np.int64, 16),
     *_ERRORS,
 )
+_MEMORY, _INWARD = recurrent.MEMORY, recurrent.INWARD
+_PARTS = (
+    *_TAPS,
+    Part("M1", (recurrent.N_SEEN[1] + 1, _INWARD), np.int16, NETWORK_STEP),
+    Part("M2", (_INWARD + _MEMORY + 1, 2 * _MEMORY), np.int16, NETWORK_STEP),
+    *_network_parts(recurrent.N_SEEN[1] + _MEMORY, recurrent.HIDDEN[1], NETWORK_STEP),
+    *_LEARNING,
+)
+# of models whose network has no memory
+_SECOND_PARTS = (*_TAPS, *_network_parts(recurrent.N_SEEN[0], recurrent.HIDDEN[0], 1), *_LEARNING)
 # of models from before there was a network
 _FIRST_PARTS = (
     *_TAPS,
@@ -56,6 +72,9 @@ _FIRST_PARTS = (
     Part("L", (16, experts.N_EXPERTS), np.int64, 16),
     *_ERRORS,
 )
+_LAYOUTS = {MAGIC: _PARTS, SECOND: _SECOND_PARTS, FIRST: _FIRST_PARTS}
+NETWORK = ("M1", "M2", "N1", "N2", "N3")
+_MOST = dict(zip(NETWORK, (network.MOST, network.MOST, *network.MOST_WEIGHTS)))
 
 
 class CurveModel:
@@ -64,7 +83,7 @@ class CurveModel:
     Parameters
     ----------
     arrays : dict of str to ndarray
-        Arrays ``A, B, N1, N2, N3, W, V, L, C, F`` and ``T`` of the shapes in this module.
+        Arrays ``A, B, M1, M2, N1, N2, N3, W, V, L, C, F`` and ``T`` of the shapes in this module.
 
     Attributes
     ----------
@@ -98,14 +117,14 @@ class CurveModel:
         return cls(arrays)
 
     @property
-    def is_first(self) -> bool:
-        """Whether this is a model of the first layout, which codes but learns no more."""
-        return "N1" not in self._arrays
+    def is_former(self) -> bool:
+        """Whether this is a model of a former layout, which codes but learns no more."""
+        return "M2" not in self._arrays
 
     @property
     def network(self) -> list[np.ndarray]:
-        """Weights of the network's three layers."""
-        return self.arrays("N1", "N2", "N3")
+        """Weights of the memory (M1, M2), where there is one, and of the network's three layers."""
+        return self.arrays(*(name for name in NETWORK if name in self._arrays))
 
     def arrays(self, *names: str) -> list[np.ndarray]:
         """Copies of some arrays."""
@@ -123,15 +142,16 @@ class CurveModel:
         return len(_run(self._arrays, plane, np.array(rates, dtype=np.int64)))
 
     def watch(self, plane: np.ndarray, rates: tuple[int, int, int, int]) -> tuple[np.ndarray, np.ndarray]:
-        """As `learn`; returns what the network saw before each value but a row's first, and what it met.
+        """As `learn`; returns what was seen before each value but a row's first, and what was met there.
 
-        Shapes (n, N_SEEN), int8, and (n, 2): mirrored distance to the centre and size z of cells.
+        Shapes (rows, columns - 1, seen + 1), int8, the sign being last, and (rows, columns - 1, 2): mirrored
+        distance to the centre and size z of cells.
         """
         self._stored = None
-        seen = np.zeros((*plane.shape, network.N_SEEN), dtype=np.int8)
+        seen = np.zeros((*plane.shape, recurrent.N_SEEN[0 if self.is_former else 1] + 1), dtype=np.int8)
         met = np.zeros((*plane.shape, 2), dtype=np.int64)
         _run(self._arrays, plane, np.array(rates, dtype=np.int64), seen, met)
-        return seen[:, 1:].reshape(-1, network.N_SEEN), met[:, 1:].reshape(-1, 2)
+        return seen[:, 1:], met[:, 1:]
 
     def encode(self, plane: np.ndarray) -> bytes | None:
         """Code an int64 plane (rows are curves), or None where the model does not apply."""
@@ -177,23 +197,24 @@ class CurveModel:
         ModelError
             Not a model, or of another version.
         """
-        first = data[: len(MAGIC)] == FIRST
-        if not first and data[: len(MAGIC)] != MAGIC:
+        magic = data[: len(MAGIC)]
+        first = magic == FIRST
+        if magic not in _LAYOUTS:
             raise ModelError(
                 f"these {len(data)} bytes are no codec model of this version; train one with invae train"
             )
         reader = Reader(data)
         reader.raw(len(MAGIC))
         try:
-            arrays = read_parts(reader, _FIRST_PARTS if first else _PARTS)
+            arrays = read_parts(reader, _LAYOUTS[magic])
             n_tables = first_mixing.N_TABLES if first else mixing.N_TABLES
             shape = (n_tables * decisions.N_DECISIONS, decisions.TABLE)
             used = decode_integers(Reader(reader.block()), *shape) != 0
             values = decode_integers(Reader(reader.block()), 1, int(used.sum()))[0]
         except ValueError as error:
             raise ModelError(f"the codec model is damaged ({error}); restore a copy") from error
-        for layer, most in zip(("N1", "N2", "N3"), network.MOST_WEIGHTS):
-            if not first and np.abs(arrays[layer]).max() > most:
+        for layer, most in _MOST.items():
+            if np.abs(arrays.get(layer, 0)).max() > most:
                 raise ModelError(f"the codec model is damaged (a weight beyond {most}); restore a copy")
         stretched = np.zeros(shape, dtype=np.int64)
         stretched[used] = np.clip(values * CHANCE_STEP, -S_MAX, S_MAX)
@@ -217,18 +238,22 @@ class CurveModel:
         return f"<CurveModel {self.digest[:4].hex()}>"
 
 
-@lru_cache(maxsize=1)
-def first_curve_model() -> CurveModel:
-    """Return the model that the package brought before there was a network; old archives refer to it."""
-    return CurveModel.from_bytes(files("invae.codec").joinpath("models/curves_first.invm").read_bytes())
-
-
-@lru_cache(maxsize=1)
 def shipped_curve_model() -> CurveModel:
     """Return the model for curves that ships with the package, trained on simulated curves."""
-    return CurveModel.from_bytes(files("invae.codec").joinpath("models/curves.invm").read_bytes())
+    return _packaged("curves")
 
 
+def former_curve_models() -> list[CurveModel]:
+    """Return the models that the package brought before; archives refer to them."""
+    return [_packaged("curves_second"), _packaged("curves_first")]
+
+
+@lru_cache(maxsize=3)
+def _packaged(name: str) -> CurveModel:
+    return CurveModel.from_bytes(files("invae.codec").joinpath(f"models/{name}.invm").read_bytes())
+
+
+NO_MEMORY = np.zeros((0, 0), dtype=np.int16)
 NOT_SEEN, NOT_MET = np.zeros((0, 0, 0), dtype=np.int8), np.zeros((0, 0, 0), dtype=np.int64)
 
 
@@ -271,7 +296,8 @@ def _code(
             a["W"], a["V"], a["T"], a["L"], a["C"], a["F"], rates,
         )  # fmt: skip
     return mixing.code_plane(
-        stream, plane, decoding, start, a["A"], a["B"], a["N1"], a["N2"], a["N3"],
+        stream, plane, decoding, start, a["A"], a["B"],
+        a.get("M1", NO_MEMORY), a.get("M2", NO_MEMORY), a["N1"], a["N2"], a["N3"],
         inverse, weight, softplus, odds, a["W"], a["V"], a["T"], a["L"], a["C"], a["F"], rates, seen, met,
     )  # fmt: skip
 

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from invae.codec.curves.experts import LENGTH_A, LENGTH_B, N_A, N_B, PAD
-from invae.codec.curves.model import CurveModel
+from invae.codec.curves.model import NETWORK, CurveModel
 from invae.codec.exact import fill_gaps
-from invae.codec.learning.network import count_decisions, start_weights, train_network
+from invae.codec.learning.network import count_decisions
+from invae.codec.learning.recurrent import start_recurrent, train_recurrent
 from invae.codec.learning.taps import least_absolute, whole_taps
-from invae.codec.network import HIDDEN, N_SEEN
 
 __all__ = [
     "DEFAULT_BOUNDS",
@@ -39,6 +39,7 @@ FIT_ROWS = 600
 MOST_ROWS_A_CLASS = 20_000
 CHUNK = 50
 SERIES = 0.1  # share of planes whose rows are made a series
+RATE, FURTHER_RATE = 3e-3, 1e-3  # of a network from nothing, and of one that goes on
 EARLY, LATE = (10, 4, 400, 10), (4, 2, 400, 3)  # rates of the first and the second half of training
 
 
@@ -54,8 +55,8 @@ def train_curves(
     """Learn from rows of log10 intensities; see `invae.codec.learning.train.train_codec`."""
     planes = [plane for _ in range(n_draws) for plane in draw_planes(logs, bounds, rng)]
     if n_steps is None:
-        n_steps = int(np.clip(sum(row.size for row in logs) // 20, 1500, 20_000))
-    return train_on_planes(planes, network, n_steps, rng, progress)
+        n_steps = int(np.clip(sum(row.size for row in logs) // 500, 80, 1500))
+    return train_on_planes(planes, network, n_steps, FURTHER_RATE, rng, progress)
 
 
 def draw_planes(
@@ -94,6 +95,7 @@ def train_on_planes(
     planes: Sequence[np.ndarray],
     network: Sequence[np.ndarray],
     n_steps: int,
+    rate: float,
     rng: np.random.Generator,
     progress: Any = None,
 ) -> CurveModel:
@@ -113,16 +115,16 @@ def train_on_planes(
     for k, plane in enumerate(planes):
         watched.append(watching.watch(plane, LATE))
         report(k + 1, total)
-    seen = np.concatenate([s for s, _ in watched])
-    counts = np.concatenate([count_decisions(met) for _, met in watched])
+    seen = [s for s, _ in watched]
+    counts = [count_decisions(met.reshape(-1, 2)).reshape(*met.shape[:2], -1, 2) for _, met in watched]
     del watched
     done = len(planes)
-    weights = train_network(
-        seen, counts, network, n_steps, rng, progress=lambda k, _: report(done + k, total)
+    weights = train_recurrent(
+        seen, counts, network, n_steps, rng, rate, progress=lambda k, _: report(done + k, total)
     )
     model = CurveModel.untrained()
     L, C = watching.arrays("L", "C")
-    model.set_arrays(A=A, B=B, L=L, C=C, N1=weights[0], N2=weights[1], N3=weights[2])
+    model.set_arrays(A=A, B=B, L=L, C=C, **dict(zip(NETWORK, weights)))
     done += n_steps
     for k, plane in enumerate(planes):
         model.learn(plane, EARLY if 2 * k < len(planes) else LATE)
@@ -188,7 +190,7 @@ def log_rows(curves: Iterable[np.ndarray]) -> list[np.ndarray]:
 
 
 def train_default_curves(
-    n_curves: int = 12_000, n_steps: int = 150_000, seed: int = 0, progress: Any = None
+    n_curves: int = 12_000, n_steps: int = 14_000, seed: int = 0, progress: Any = None
 ) -> CurveModel:
     """Train the package's model for curves: simulated ones of the fast sasmodels without `HELD_OUT`.
 
@@ -205,5 +207,5 @@ def train_default_curves(
     rng = np.random.default_rng(seed)
     models = [name for name in FAST_MODELS if name not in HELD_OUT]
     rows = log_rows(simulate_curves(n_curves, models, default_q(256), seed).intensity)
-    network = start_weights((N_SEEN, *HIDDEN), rng)
-    return train_curves(rows, DEFAULT_BOUNDS, rng, progress, network, 3, n_steps)
+    planes = [plane for _ in range(3) for plane in draw_planes(rows, DEFAULT_BOUNDS, rng)]
+    return train_on_planes(planes, start_recurrent(rng), n_steps, RATE, rng, progress)

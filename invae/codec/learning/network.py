@@ -12,9 +12,19 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from invae.codec.network import MOST_WEIGHTS, N_LOGITS
+from invae.codec.network import MOST, MOST_WEIGHTS, N_LOGITS
 
-__all__ = ["count_decisions", "start_weights", "train_network"]
+__all__ = [
+    "activation",
+    "cost",
+    "count_decisions",
+    "keep_within",
+    "logits",
+    "start_weights",
+    "through",
+    "train_network",
+    "whole",
+]
 
 RATE = 4e-3
 
@@ -95,44 +105,57 @@ def train_network(
         rows = rng.integers(0, len(seen), batch_size)
         x = torch.from_numpy(seen[rows].astype(np.float32)) / 64
         answers = torch.from_numpy(counts[rows].astype(np.float32))
-        loss = _cost(_logits(layers, x), answers)
+        loss = cost(logits([whole(layer) for layer in layers], x), answers)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
         schedule.step()
-        with torch.no_grad():
-            for layer, most in zip(layers, MOST_WEIGHTS):
-                layer.clamp_(-most / 64, most / 64)
+        keep_within(layers, MOST_WEIGHTS)
         if progress is not None and (step + 1) % 100 == 0:
             progress(step + 1, n_steps)
     return [np.rint(64 * layer.detach().numpy()).astype(np.int16) for layer in layers]
 
 
-def _logits(layers: list[Any], x: Any) -> Any:
+def logits(layers: Sequence[Any], x: Any) -> Any:
     """The network of `respond` in real units: weights / 64, activations / 32."""
-    import torch
-
-    first, second, last = (_through(torch.round, layer * 64) / 64 for layer in layers)
-    a = _activation(x @ first)
-    b = _activation(a @ second[:-1] + 2 * second[-1])
+    first, second, last = layers
+    a = activation(x @ first, 32)
+    b = activation(a @ second[:-1] + 2 * second[-1], 32)
     return b @ last[:-1] + 2 * last[-1]
 
 
-def _activation(a: Any) -> Any:
+def whole(layer: Any, step: int = 1) -> Any:
+    """Weights as they are stored: multiples of ``step`` / 64."""
     import torch
 
-    return _through(torch.floor, torch.clamp(a, 0, 127 / 32) * 32) / 32
+    return through(torch.round, layer * (64 / step)) * (step / 64)
 
 
-def _through(rounding: Any, x: Any) -> Any:
+def activation(a: Any, units: int) -> Any:
+    """What is positive, in whole 1 / ``units`` up to 127 of them."""
+    import torch
+
+    return through(torch.floor, torch.clamp(a, 0, MOST / units) * units) / units
+
+
+def keep_within(layers: Sequence[Any], most: Sequence[int]) -> None:
+    """Cut weights at what the coder takes, in place."""
+    import torch
+
+    with torch.no_grad():
+        for layer, limit in zip(layers, most):
+            layer.clamp_(-limit / 64, limit / 64)
+
+
+def through(rounding: Any, x: Any) -> Any:
     """``rounding(x)`` with the gradient of x."""
     return x + (rounding(x) - x).detach()
 
 
-def _cost(logits: Any, answers: Any) -> Any:
+def cost(logits: Any, answers: Any) -> Any:
     """Mean bits of all decisions of a value."""
     import torch
 
     no, yes = answers[..., 0], answers[..., 1]
     softplus = torch.nn.functional.softplus
-    return (no * softplus(logits) + yes * softplus(-logits)).sum(1).mean() / np.log(2)
+    return (no * softplus(logits) + yes * softplus(-logits)).sum(-1).mean() / np.log(2)

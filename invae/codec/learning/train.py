@@ -48,7 +48,8 @@ def train_codec(
     n_draws : int, optional
         How often each curve (7 unless given) or frame (3) is taken, every time under another bound.
     n_steps : int, optional
-        Steps of a network's training; unless given, from 1500 for few data to 20000 for many.
+        Steps of a network's training; unless given, from 80 (curves) or 1500 (frames) for few data to 1500
+        or 20000 for many.
 
     Returns
     -------
@@ -63,9 +64,9 @@ def train_codec(
     """
     curves, frames = _sorted(data)
     start = start or default_model()
-    network = None if start.curves is None or start.curves.is_first else start.curves.network
+    network = None if start.curves is None or start.curves.is_former else start.curves.network
     if curves and network is None:
-        raise InputError(f"{start} has no network for curves; start from another model or from none")
+        raise InputError(f"the curve model of {start} is of a former layout or none; start from another model")
     rng = np.random.default_rng(rng)
     report = progress or (lambda done, total: None)
     parts = bool(curves) + bool(frames)
