@@ -236,9 +236,12 @@ class BayesRiskReconstructor(UncertaintyMixin, TransformerMixin, BaseEstimator):
             tolerance = max(self.tolerance, NEGLIGIBLE if isinstance(self._core.cross, Product) else 0.0)
         found = self._core.solve(self._tau + self._cut_off, rank, tolerance)
         self._take(found.decoder, found.encoder, found.risk_curve)
+        if found.codes is not None:
+            self._compact = found.codes, found.explained[: self.rank_]
 
     def _take(self, decoder: np.ndarray, encoder: np.ndarray, curve: np.ndarray) -> None:
         self.decoder_, self.encoder_, self.risk_curve_ = decoder, encoder, curve
+        self._compact: tuple[np.ndarray, np.ndarray] | None = None  # what both are made of, in a file
         self.rank_ = len(encoder)
         self.noise_std_ = math.sqrt(self._tau)
         removed = np.square(decoder) @ -np.diff(curve)[: self.rank_]
@@ -363,6 +366,9 @@ class BayesRiskReconstructor(UncertaintyMixin, TransformerMixin, BaseEstimator):
         if not hasattr(self, "encoder_"):
             return state
         state["fitted"] = {name: getattr(self, name) for name in FITTED}
+        if self._core is not None and self._compact is not None:
+            state["compact"] = self._compact
+            del state["fitted"]["encoder_"], state["fitted"]["decoder_"]
         if self.prior_ is self.prior:  # stored once, among the parameters
             state["fitted"]["prior_"] = None
         state["whitening"] = self._whitening.to_state()
@@ -383,6 +389,9 @@ class BayesRiskReconstructor(UncertaintyMixin, TransformerMixin, BaseEstimator):
             model.prior_ = model.prior
         model._whitening = Whitening.from_state(state["whitening"])
         model._core = None if state["core"] is None else ReducedRank.from_state(state["core"])
+        model._compact = tuple(state["compact"]) if "compact" in state else None
+        if model._compact is not None:
+            model.decoder_, model.encoder_ = model._core.expand(*model._compact)
         model.calibration_ = None if state["calibration"] is None else Calibration(**state["calibration"])
         model._single = None
         return model

@@ -276,6 +276,30 @@ def test_save_and_load(rng, tmp_path):
         slim.at(rank=2)
 
 
+def test_a_large_model_is_stored_by_its_factors_and_loads_to_the_same_map(rng, tmp_path, monkeypatch):
+    monkeypatch.setattr("invae.linalg.reduced_rank.DIRECT", 0)
+    F, X = toy(rng, n=200, m=30, N=60)
+    rec = BayesRiskReconstructor(F, noise=0.3, rank="full").fit(X)
+    path = rec.save(tmp_path / "model.h5")
+    stored = invae.persistence.describe(path)["arrays"].values()
+    assert [shape for _, shape in stored].count((200, 30)) == 1  # cross; decoder and encoder follow from it
+    again = invae.load(path)
+    for name in ("decoder_", "encoder_", "std_"):
+        assert np.array_equal(getattr(again, name), getattr(rec, name))
+    assert np.array_equal(again.at(noise=1.0).decoder_, rec.at(noise=1.0).decoder_)
+    assert np.array_equal(invae.load(again.save(tmp_path / "again.h5")).decoder_, rec.decoder_)
+
+
+def test_a_model_stored_with_its_map_written_out_still_loads(rng, tmp_path, monkeypatch):
+    monkeypatch.setattr("invae.linalg.reduced_rank.DIRECT", 0)
+    F, X = toy(rng)
+    rec = BayesRiskReconstructor(F, noise=0.3).fit(X)
+    rec._compact = None  # the layout of the first files
+    assert {"encoder_", "decoder_"} <= set(rec.to_state()["fitted"])
+    again = invae.load(rec.save(tmp_path / "model.h5"))
+    assert np.array_equal(again.predict(X @ F.T), rec.predict(X @ F.T))
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
