@@ -16,7 +16,7 @@ import numpy as np
 from invae.codec import decisions, network
 from invae.codec.curves import experts, first_mixing, mixing
 from invae.codec.integers import decode_integers, encode_integers
-from invae.codec.stored import Part, empty_arrays, read_parts, write_parts
+from invae.codec.stored import MOST_32, MOST_64, Part, empty_arrays, read_parts, write_parts
 from invae.codec.tables import S_MAX, SQUASH, STRETCH, mixing_tables
 from invae.codec.varint import Reader, Writer
 from invae.errors import ModelError
@@ -33,27 +33,29 @@ TRUST = 40  # count given to the stored cells
 
 _WEIGHTS = (decisions.N_SETS, decisions.N_DECISIONS, decisions.SELECTORS)
 _TAPS = (
-    Part("A", (experts.N_A, experts.LENGTH_A), np.int32, TAP_STEP),
-    Part("B", (experts.N_B, experts.LENGTH_B), np.int32, TAP_STEP),
+    Part("A", (experts.N_A, experts.LENGTH_A), np.int32, TAP_STEP, MOST_32),
+    Part("B", (experts.N_B, experts.LENGTH_B), np.int32, TAP_STEP, MOST_32),
 )
-_MIXERS = Part("V", (decisions.N_DECISIONS, decisions.SELECTORS, decisions.N_SETS), np.int32, WEIGHT_STEP)
-_ERRORS = (Part("C", (25, 16), np.int64, 4), Part("F", (64, 2), np.int64, 1))
+_MIXERS = Part(
+    "V", (decisions.N_DECISIONS, decisions.SELECTORS, decisions.N_SETS), np.int32, WEIGHT_STEP, MOST_32
+)
+_ERRORS = (Part("C", (25, 16), np.int64, 4, MOST_64), Part("F", (64, 2), np.int64, 1, 65535))
 _PARTS = (
     *_TAPS,
-    Part("N1", (network.N_SEEN, network.HIDDEN[0]), np.int16, 1),
-    Part("N2", (network.HIDDEN[0] + 1, network.HIDDEN[1]), np.int16, 1),
-    Part("N3", (network.HIDDEN[1] + 1, network.N_LOGITS), np.int16, 1),
-    Part("W", (*_WEIGHTS, mixing.N_INPUTS), np.int32, WEIGHT_STEP),
+    Part("N1", (network.N_SEEN, network.HIDDEN[0]), np.int16, 1, network.MOST_WEIGHTS[0]),
+    Part("N2", (network.HIDDEN[0] + 1, network.HIDDEN[1]), np.int16, 1, network.MOST_WEIGHTS[1]),
+    Part("N3", (network.HIDDEN[1] + 1, network.N_LOGITS), np.int16, 1, network.MOST_WEIGHTS[2]),
+    Part("W", (*_WEIGHTS, mixing.N_INPUTS), np.int32, WEIGHT_STEP, MOST_32),
     _MIXERS,
-    Part("L", (16, mixing.N_MEAN), np.int64, 16),
+    Part("L", (16, mixing.N_MEAN), np.int64, 16, MOST_64),
     *_ERRORS,
 )
 # of models from before there was a network
 _FIRST_PARTS = (
     *_TAPS,
-    Part("W", (*_WEIGHTS, first_mixing.N_INPUTS), np.int32, WEIGHT_STEP),
+    Part("W", (*_WEIGHTS, first_mixing.N_INPUTS), np.int32, WEIGHT_STEP, MOST_32),
     _MIXERS,
-    Part("L", (16, experts.N_EXPERTS), np.int64, 16),
+    Part("L", (16, experts.N_EXPERTS), np.int64, 16, MOST_64),
     *_ERRORS,
 )
 
@@ -192,9 +194,9 @@ class CurveModel:
             values = decode_integers(Reader(reader.block()), 1, int(used.sum()))[0]
         except ValueError as error:
             raise ModelError(f"the codec model is damaged ({error}); restore a copy") from error
-        for layer, most in zip(("N1", "N2", "N3"), network.MOST_WEIGHTS):
-            if not first and np.abs(arrays[layer]).max() > most:
-                raise ModelError(f"the codec model is damaged (a weight beyond {most}); restore a copy")
+        chances, counts = arrays["F"].T
+        if chances.min() < 1 or counts.min() < 0:
+            raise ModelError("the codec model is damaged (a chance that cannot be); restore a copy")
         stretched = np.zeros(shape, dtype=np.int64)
         stretched[used] = np.clip(values * CHANCE_STEP, -S_MAX, S_MAX)
         cells = (SQUASH[stretched + S_MAX] << 14) | np.where(used, TRUST, 0)
