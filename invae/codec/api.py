@@ -201,7 +201,7 @@ def _codes_curves(
 def _items(data: Any) -> tuple[str, Sequence[Any], list[str] | None]:
     """Container kind, the items, and their names where they have some."""
     if isinstance(data, Curve | Frame):
-        return "record", [check_item(data)], unique_names([data])
+        return "record", [check_item(data)], _record_names([data])
     if isinstance(data, Mapping):
         names = list(data)
         if not all(isinstance(name, str) and "\0" not in name for name in names):
@@ -213,11 +213,7 @@ def _items(data: Any) -> tuple[str, Sequence[Any], list[str] | None]:
     if isinstance(data, list | tuple) and any(isinstance(item, Curve | Frame) for item in data):
         if not all(isinstance(item, Curve | Frame) for item in data):
             raise InputError("a list holds either records or arrays, not both; compress them apart")
-        return (
-            "records",
-            [check_item(item) for item in data],
-            [n.replace("\0", " ") for n in unique_names(data)],
-        )
+        return "records", [check_item(item) for item in data], _record_names(data)
     if isinstance(data, list | tuple) and all(isinstance(item, np.ndarray) for item in data):
         return "arrays", [check_item(item) for item in data], None
     if hasattr(data, "shape") and hasattr(data, "dtype") and len(data.shape) > 1 and data.shape[0] > 1:
@@ -225,6 +221,12 @@ def _items(data: Any) -> tuple[str, Sequence[Any], list[str] | None]:
         if n_values > 2 * BLOCK_VALUES:
             return "stack", Blocks(data, max(1, data.shape[0] * BLOCK_VALUES // n_values)), None
     return "array", [check_item(data[...] if hasattr(data, "id") else data)], None
+
+
+def _record_names(records: Sequence[Any]) -> list[str]:
+    """Names in the directory, where NUL parts them: a blank stands for it. Records keep their own name."""
+    plain = [r.replace(name=r.name.replace("\0", " ")) if "\0" in r.name else r for r in records]
+    return unique_names(plain)
 
 
 class Blocks(Sequence[Any]):
