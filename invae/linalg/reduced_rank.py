@@ -243,7 +243,7 @@ class ReducedRank:
     def _rank(self, explained: Array, rank: int | None, tolerance: float) -> int:
         if rank is not None:
             return min(rank, len(explained))
-        if tolerance == 0:
+        if tolerance == 0 or len(explained) == 0:
             return len(explained)
         risk = self.total - np.cumsum(explained)
         return 1 + int(np.argmax(risk <= risk[-1] * (1 + tolerance)))
