@@ -15,7 +15,7 @@ import numpy as np
 
 from invae.codec.archive import Archive
 from invae.codec.bounds import Bound
-from invae.codec.directory import Directory, assemble
+from invae.codec.directory import MOST_RECORDS, Directory, assemble
 from invae.codec.field import BLOCK_VALUES
 from invae.codec.group import check_item, encode_group
 from invae.codec.l2.group import L2_GRID_GROUP, encode_l2_group
@@ -97,6 +97,10 @@ def compress(
             "sigma_bound is a bound on the deviations themselves: use rel:X, log:X, abs:X or lossless"
         )
     container, items, names = _items(data)
+    if len(items) > MOST_RECORDS:
+        raise InputError(
+            f"{len(items)} items, an archive holds at most {MOST_RECORDS}; write several or stack arrays"
+        )
     if container.endswith(("record", "records")) and (sigma is not None or mask is not None):
         raise InputError("records carry their own sigma and mask; sigma= and mask= are for arrays")
     sigmas = _beside("sigma", sigma, container, items, names)

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import os
 import zlib
+from bisect import bisect_right
 from collections.abc import Callable, Iterator
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO
@@ -77,6 +79,9 @@ class Archive:
         except FormatError as error:
             self.close()
             raise FormatError(f"{self._path}: {error}") from error
+        except BaseException:
+            self.close()
+            raise
 
     def _open(self) -> None:
         self._model: CodecModel | None = None
@@ -84,17 +89,19 @@ class Archive:
         self._starts = [0]
         for n_records, _, _, _ in self.directory.groups:
             self._starts.append(self._starts[-1] + n_records)
-        names = self.directory.names
-        self._names = [str(k) for k in range(self.directory.n_records)] if names is None else names
-        self._index = {name: k for k, name in enumerate(self._names)}
         self._held: tuple[int, list[Any]] | None = None
 
     def names(self) -> list[str]:
         """Names of the records, in their order."""
-        return list(self._names)
+        names = self.directory.names
+        return [str(k) for k in range(len(self))] if names is None else list(names)
+
+    @cached_property
+    def _index(self) -> dict[str, int]:
+        return {name: k for k, name in enumerate(self.names())}
 
     def __len__(self) -> int:
-        return len(self._names)
+        return self._starts[-1]
 
     def __iter__(self) -> Iterator[Any]:
         for k in range(len(self.directory.groups)):
@@ -104,14 +111,14 @@ class Archive:
         """Decode one record (and only the group that it lies in)."""
         if isinstance(key, str):
             if key not in self._index:
-                near = ", ".join(self._names[:5]) + (", .." if len(self._names) > 5 else "")
+                near = ", ".join(list(self._index)[:5]) + (", .." if len(self) > 5 else "")
                 raise InputError(f"no record {key!r} in {self._path}; there are {near}")
             key = self._index[key]
         n = len(self)
         if not -n <= key < n:
             raise InputError(f"record {key} is not among the {n} of {self._path}")
         key %= n
-        group = next(g for g in range(len(self._starts)) if self._starts[g + 1] > key)
+        group = bisect_right(self._starts, key) - 1
         return self._group(group)[key - self._starts[group]]
 
     def block_shapes(self) -> tuple[list[tuple[int, ...]], np.dtype]:

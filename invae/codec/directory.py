@@ -12,7 +12,7 @@ from invae.codec.bounds import KINDS, Bound
 from invae.codec.varint import Reader, Writer
 from invae.errors import FormatError, InputError
 
-__all__ = ["VERSION", "Directory", "assemble", "locate"]
+__all__ = ["MOST_RECORDS", "VERSION", "Directory", "assemble", "locate"]
 
 MAGIC = b"INVA"
 VERSION = 1
@@ -21,6 +21,7 @@ HEAD = len(MAGIC) + 1
 TRAILER = 8
 CONTAINERS = ("array", "arrays", "named arrays", "record", "records", "stack")
 RATIO_UNITS = 250
+MOST_RECORDS = 1 << 24
 
 
 @dataclass
@@ -123,6 +124,8 @@ class Directory:
         return cls(CONTAINERS[flags & 7], bound, sigma_bound, names, [], models)
 
     def _check(self, reader: Reader) -> None:
+        if self.n_records > MOST_RECORDS:
+            raise reader.fail(f"{self.n_records} records are more than an archive may hold")
         if self.names is not None and len(self.names) != self.n_records:
             raise reader.fail(f"{len(self.names)} names for {self.n_records} records")
         if self.container in ("array", "record") and self.n_records != 1:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import tracemalloc
 import zlib
 
 import numpy as np
 import pytest
 
-from invae.codec import decompress
+from invae.codec import Archive, decompress
 from invae.codec.bounds import Bound
 from invae.codec.curves.model import CurveModel, shipped_curve_model
-from invae.codec.directory import Directory, assemble
+from invae.codec.directory import MOST_RECORDS, Directory, assemble
 from invae.codec.field import STEPS, encode_field
 from invae.codec.frames.model import FrameModel, shipped_frame_model
-from invae.codec.group import ARRAYS_WITH_SIGMA, ONE_ARRAY
+from invae.codec.group import ARRAYS, ARRAYS_WITH_SIGMA, ONE_ARRAY
 from invae.codec.model import CodecModel
 from invae.codec.varint import Writer
 from invae.errors import FormatError, ModelError
@@ -83,3 +84,14 @@ def test_sums_as_wild_as_a_model_may_state_do_not_crash(rng):
     head = Writer().byte(8 * 9 + 2).number(64).number(64).byte(0).byte(2).number(0)
     data = bytes([ONE_ARRAY]) + bytes(head.raw(noise).data)
     assert decompress(whole(data, models=[CodecModel(None, frames).to_bytes()])).shape == (64, 64)
+
+
+def test_opening_takes_no_memory_however_many_records_are_announced():
+    group = bytes([ARRAYS]) + b"\1" + bytes(Writer().block(encode_field(np.zeros((4, 0)), LOSSLESS)[0]).data)
+    with pytest.raises(FormatError, match="more than an archive may hold"):
+        Archive(whole(group, 1 << 40, "arrays"))
+    tracemalloc.start()
+    with Archive(whole(group, MOST_RECORDS, "arrays")) as archive:
+        assert archive.info["records"] == len(archive) == MOST_RECORDS
+    assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    tracemalloc.stop()
