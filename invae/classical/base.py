@@ -21,6 +21,7 @@ __all__ = [
     "ClassicalMethod",
     "adjoint",
     "divergence",
+    "error_scale",
     "forward",
     "operator_norm",
     "relative_error",
@@ -57,8 +58,13 @@ def operator_norm(operator: Any, n_iter: int = 60) -> float:
 
 def relative_error(estimate: np.ndarray, truth: np.ndarray) -> np.ndarray:
     """||x_hat - x|| / ||x|| of each row; rows that are zero count with their absolute error."""
+    return np.linalg.norm(estimate - truth, axis=-1) / error_scale(truth)
+
+
+def error_scale(truth: np.ndarray) -> np.ndarray:
+    """What errors of each row are relative to: its norm, 1 for a row of zeros."""
     size = np.linalg.norm(truth, axis=-1)
-    return np.linalg.norm(estimate - truth, axis=-1) / np.where(size > 0, size, 1.0)
+    return np.where(size > 0, size, 1.0)
 
 
 def divergence(FX: np.ndarray, probes: np.ndarray, h: np.ndarray) -> np.ndarray:
