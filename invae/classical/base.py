@@ -251,6 +251,15 @@ class ClassicalMethod(BaseEstimator):
                 raise InputError(f"parameter={self.parameter!r}; use a number or one of {', '.join(rules)}")
         elif not (np.isscalar(self.parameter) and np.isfinite(self.parameter) and self.parameter >= 0):
             raise InputError(f"parameter={self.parameter!r}; use a finite number >= 0 or the name of a rule")
+        if not getattr(self, "max_iter", 1) >= 1:
+            raise InputError(f"max_iter={self.max_iter}; allow at least one iteration")
+        if not getattr(self, "tau", 1.0) > 0:
+            raise InputError(f"tau={self.tau}; the factor of the discrepancy rule must be > 0")
+        if not hasattr(self.operator, "dims"):
+            raise InputError(
+                f"operator is of type {type(self.operator).__name__}, expected a pylops.LinearOperator; "
+                "wrap a matrix in pylops.MatrixMult"
+            )
 
     def _pairs(self, signals: np.ndarray, measurements: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         X, _ = as_rows(signals, tuple(self.operator.dims), "signals")
