@@ -22,7 +22,7 @@ from invae.codec.l2.group import L2_GRID_GROUP, encode_l2_group
 from invae.codec.model import REFERENCE, CodecModel, default_model, no_model
 from invae.data.files import atomic_path
 from invae.data.records import Curve, Frame, unique_names
-from invae.errors import BoundError, InputError
+from invae.errors import BoundError, FormatError, InputError
 
 __all__ = ["compress", "decompress", "write_archive"]
 
@@ -163,13 +163,28 @@ def decompress(source: bytes | str | os.PathLike[str], model: CodecModel | None 
         The archive refers to a model that is not at hand.
     """
     with Archive(source, model) as archive:
-        items = list(archive)
         container = archive.directory.container
         if container == "stack":
-            return np.concatenate(items)
+            return _joined(archive)
+        items = list(archive)
         if container in ("array", "record"):
             return items[0]
         return dict(zip(archive.names(), items)) if container == "named arrays" else items
+
+
+def _joined(archive: Archive) -> np.ndarray:
+    """The array that was cut into blocks of rows; no more of it in memory than itself and one block."""
+    shapes, dtype = archive.block_shapes()
+    shape = (sum(block[0] for block in shapes), *shapes[0][1:])
+    try:
+        out = np.empty(shape, dtype)
+    except (MemoryError, ValueError) as error:
+        raise FormatError(f"an array of shape {shape} does not fit the memory; read blocks of it") from error
+    row = 0
+    for block in archive:
+        out[row : row + len(block)] = block
+        row += len(block)
+    return out
 
 
 def write_archive(

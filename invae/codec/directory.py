@@ -22,6 +22,7 @@ TRAILER = 8
 CONTAINERS = ("array", "arrays", "named arrays", "record", "records", "stack")
 RATIO_UNITS = 250
 MOST_RECORDS = 1 << 24
+MOST_BYTES = 1 << 31
 
 
 @dataclass
@@ -80,7 +81,7 @@ class Directory:
         reader = Reader(data, origin)
         form = reader.byte()
         if form == 1:
-            reader = Reader(_unpacked(reader), origin)
+            reader = Reader(reader.unpacked(reader.rest(), MOST_BYTES), origin)
         elif form != 0:
             raise reader.fail(f"directory form {form} is unknown to this version")
         directory = cls._read_head(reader)
@@ -130,6 +131,8 @@ class Directory:
             raise reader.fail(f"{len(self.names)} names for {self.n_records} records")
         if self.container in ("array", "record") and self.n_records != 1:
             raise reader.fail(f"{self.n_records} records where one belongs")
+        if self.container == "stack" and {group[0] for group in self.groups} != {1}:
+            raise reader.fail("a stack is not of groups of one block each")
 
 
 def assemble(directory: Directory, groups: Sequence[bytes]) -> bytes:
@@ -206,10 +209,3 @@ def _read_bound(reader: Reader) -> Bound:
     if kind >= len(KINDS):
         raise reader.fail(f"bound kind {kind} is unknown to this version")
     return Bound(KINDS[kind], 0.0 if kind == 0 else reader.short())
-
-
-def _unpacked(reader: Reader) -> bytes:
-    try:
-        return zstandard.ZstdDecompressor().decompress(reader.rest(), max_output_size=1 << 31)
-    except zstandard.ZstdError as error:
-        raise reader.fail(f"zstd data cannot be decoded ({error})") from error
