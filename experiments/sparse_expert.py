@@ -5,8 +5,8 @@ the one that follows. To predict, the past alone is coded by a few atoms; the co
 the coder's own prediction, fitted by least absolute deviation. Two inputs, its distance to the centre and the
 size of its recent errors, join the 92 of a network without memory (the one that the package brought before),
 which is trained twice from the same start on the same batches: with and without them. The coder's statement
-is nearly the network's, so the fall of the network's cost is what a file could gain. Dictionary and codes are real numbers here: an integer form that
-decodes fast and fits in the model would do worse.
+is nearly the network's, so the fall of the network's cost is what a file could gain. Dictionary and codes are
+real numbers here: an integer form that decodes fast and fits in the model would do worse.
 """
 
 from __future__ import annotations
@@ -82,9 +82,7 @@ def run(config: dict[str, Any], rng: np.random.Generator) -> Results:
     rows = np.stack(_logs(config["n_validation"], models, config["validation_seed"]))
     planes = {bound: np.rint(rows / (2 * bound)).astype(np.int64) for bound in config["bounds"]}
     validation = {bound: watch(plane) for bound, plane in planes.items()}
-    coded = {
-        bound: 8 * len(network_model().encode(plane)) / plane.size for bound, plane in planes.items()
-    }
+    coded = {bound: 8 * len(network_model().encode(plane)) / plane.size for bound, plane in planes.items()}
     inputs = {"none": (_seen(training), {bound: part.seen for bound, part in validation.items()})}
     errors = {"none": {bound: _mean_error(part, part.base) for bound, part in validation.items()}}
     for l, k in config["dictionaries"]:
@@ -139,7 +137,7 @@ def watch(plane: np.ndarray) -> Watched:
     """Code a plane and undo the mirror of what the network saw."""
     model = CurveModel.from_bytes(network_model().to_bytes())
     seen, met = model.watch(plane, tuple(RATES))
-    N, n = plane.shape[0], plane.shape[1] - 1
+    n = plane.shape[1] - 1
     padded = np.hstack([np.repeat(plane[:, :1], PAST + 1, axis=1), plane])
     past = np.stack([padded[:, PAST + 1 + np.arange(n) - k] for k in range(PAST + 1)], axis=-1)
     past = past - past[..., :1]
@@ -180,7 +178,7 @@ def learn_expert(training: list[Watched], n_atoms: int, k: int, rng: np.random.G
 
 
 def look(part: Watched, prediction: np.ndarray) -> np.ndarray:
-    """Both inputs for the network, as `invae.codec.curves.recurrent.observe` forms them of other experts; int8."""
+    """Both inputs for the network, as `recurrent.observe` forms them of other experts; int8."""
     p = np.rint(256 * np.clip(prediction, -(2**22), 2**22)).astype(np.int64)
     seen = np.empty((*p.shape, 2), np.int8)
     _look(p, part.truth, part.centre, part.sign, part.z, mixing_tables()[2], seen)

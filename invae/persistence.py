@@ -5,7 +5,8 @@ A class can be stored when it is named in `CLASSES` and has
 * ``to_state() -> dict``: JSON scalars, lists, dicts, NumPy arrays and other storable objects, nested at will;
 * ``from_state(state)``: a class method that rebuilds the object from such a dict.
 
-The header carries format, version, library versions, and the SHA-256 of every array, which `load` checks.
+The header carries format, version, library versions, and the SHA-256 of every array, which `load` checks; the
+header itself lies in the file with a Fletcher-32 sum, which HDF5 checks.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import hashlib
 import importlib
 import json
 import os
+from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -83,7 +85,8 @@ def save(model: Any, path: str | os.PathLike[str], overwrite: bool = False) -> P
     }
     with atomic_path(path, overwrite) as temporary, h5py.File(temporary, "w") as file:
         file.attrs["format"] = FORMAT
-        file["header"] = np.frombuffer(json.dumps(header).encode(), np.uint8)
+        text = np.frombuffer(json.dumps(header).encode(), np.uint8)
+        file.create_dataset("header", data=text, fletcher32=True)
         for key, array in arrays.items():
             file[f"arrays/{key}"] = array
     return Path(path)
@@ -105,16 +108,27 @@ def load(path: str | os.PathLike[str]) -> Any:
             raise ModelError(
                 f"{path}: array {key} does not match its SHA-256: the file is damaged, restore a copy"
             )
-    return _decode(header["model"], arrays)
+    try:
+        return _decode(header["model"], arrays)
+    except ModelError as error:
+        raise ModelError(f"{path}: {error}") from error
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ModelError(
+            f"{path} cannot be rebuilt ({type(error).__name__}: {error}): it is damaged, or of another "
+            f"version (invae {header['libraries'].get('invae')} wrote it)"
+        ) from error
 
 
 def describe(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Header of a stored model (class, parameters, versions) and the shapes of its arrays, by key."""
-    header, arrays = _read(path)
-    return {**header, "arrays": {key: (str(array.dtype), array.shape) for key, array in arrays.items()}}
+    header, arrays = _read(path, lambda dataset: (str(dataset.dtype), dataset.shape))
+    return {**header, "arrays": arrays}
 
 
-def _read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+def _read(
+    path: str | os.PathLike[str], take: Callable[[Any], Any] = lambda dataset: dataset[()]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Header, and what ``take`` makes of every data set, by key."""
     import h5py
 
     if not Path(path).is_file():
@@ -126,16 +140,26 @@ def _read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, np.nd
                     f"{path} is an HDF5 file but not an invae model; `invae info` tells what it holds"
                 )
             header = json.loads(file["header"][()].tobytes())
-            arrays = {key: dataset[()] for key, dataset in file.get("arrays", {}).items()}
-    except (OSError, KeyError, ValueError, RuntimeError) as error:
+            _check_header(header, path)
+            arrays = {key: take(dataset) for key, dataset in file.get("arrays", {}).items()}
+    except (OSError, KeyError, ValueError, RuntimeError, TypeError, AttributeError) as error:
         if isinstance(error, ModelError):
             raise
-        raise ModelError(f"{path} cannot be read as an invae model: {error}") from error
-    if header["version"] > VERSION:
+        raise ModelError(
+            f"{path} cannot be read as an invae model; it is another kind of file, truncated or damaged "
+            f"({error})"
+        ) from error
+    return header, arrays
+
+
+def _check_header(header: Any, path: str | os.PathLike[str]) -> None:
+    whole = isinstance(header, dict) and isinstance(header.get("version"), int)
+    if whole and header["version"] > VERSION:
         raise ModelError(
             f"{path} has model format {header['version']}, this invae reads up to {VERSION}: upgrade invae"
         )
-    return header, arrays
+    if not whole or not {"libraries", "sha256", "model"} <= set(header):
+        raise ModelError(f"{path} is no whole invae model, parts of its header are missing; restore a copy")
 
 
 def _encode(value: Any, arrays: dict[str, np.ndarray]) -> Any:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import copy
 import math
+import numbers
 import os
 from pathlib import Path
 from typing import Any
@@ -223,8 +224,10 @@ class BayesRiskReconstructor(UncertaintyMixin, TransformerMixin, BaseEstimator):
         self._modelled, self._added = learnt.modelled, learnt.added
         self._set_map(learnt.rank if isinstance(self.rank, str) else self._checked_rank(self.rank))
 
-    def _checked_rank(self, rank: int) -> int:
+    def _checked_rank(self, rank: Any) -> int:
         n, m = self._core.shape
+        if not isinstance(rank, numbers.Integral):
+            raise InputError(f'rank={rank!r} is neither a whole number nor "full"')
         if not 1 <= rank <= min(m, n):
             way = f"use rank<={min(m, n)} or add measurements" if rank > 0 else "use rank>=1"
             raise InputError(f"rank={rank} is not in 1..min(m={m}, n={n})={min(m, n)}; {way}")
@@ -236,9 +239,12 @@ class BayesRiskReconstructor(UncertaintyMixin, TransformerMixin, BaseEstimator):
             tolerance = max(self.tolerance, NEGLIGIBLE if isinstance(self._core.cross, Product) else 0.0)
         found = self._core.solve(self._tau + self._cut_off, rank, tolerance)
         self._take(found.decoder, found.encoder, found.risk_curve)
+        if found.codes is not None:
+            self._compact = found.codes, found.explained[: self.rank_]
 
     def _take(self, decoder: np.ndarray, encoder: np.ndarray, curve: np.ndarray) -> None:
         self.decoder_, self.encoder_, self.risk_curve_ = decoder, encoder, curve
+        self._compact: tuple[np.ndarray, np.ndarray] | None = None  # what both are made of, in a file
         self.rank_ = len(encoder)
         self.noise_std_ = math.sqrt(self._tau)
         removed = np.square(decoder) @ -np.diff(curve)[: self.rank_]
@@ -278,7 +284,8 @@ class BayesRiskReconstructor(UncertaintyMixin, TransformerMixin, BaseEstimator):
             other._tau, other.noise = float(variance) + model_error, noise
             other._added = None if self._added is None else float(variance)
             other.validated_risk_curve_ = None  # it is of the noise of the fit
-        rank = ("full" if self._exact else self.rank_) if rank is None else rank
+        if rank is None:  # constant signals have a map of rank 0
+            rank = "full" if self._exact or self.rank_ == 0 else self.rank_
         other.rank = rank
         if noise is None and not isinstance(rank, str) and 1 <= rank <= self.rank_:
             # The best map of lower rank is the first part of this one.
@@ -348,21 +355,27 @@ class BayesRiskReconstructor(UncertaintyMixin, TransformerMixin, BaseEstimator):
     def save(self, path: str | os.PathLike[str], *, family: bool = True, overwrite: bool = False) -> Path:
         """Write the model to an HDF5 file; `invae.load` reads it back.
 
-        ``family=False`` leaves out the factors that `at` needs and keeps the file small.
+        ``family=False`` leaves out the factors that `at` needs and keeps the file small; they stay where
+        `predict` needs them, too: for noise="auto" and for an iterated map.
         """
         check_is_fitted(self)
-        if family:
+        if family or self._exact or isinstance(self.noise, str):
             return save_model(self, path, overwrite=overwrite)
         slim = copy.copy(self)
         slim._core = None
         return save_model(slim, path, overwrite=overwrite)
 
     def to_state(self) -> dict[str, Any]:
-        """Parameters and fitted arrays, for `invae.save`."""
+        """Parameters and fitted arrays, for `invae.save`; the seed is kept when it is an integer."""
         state: dict[str, Any] = {"parameters": self.get_params(deep=False)}
+        if isinstance(self.rng, np.random.Generator):
+            state["parameters"]["rng"] = None
         if not hasattr(self, "encoder_"):
             return state
         state["fitted"] = {name: getattr(self, name) for name in FITTED}
+        if self._core is not None and self._compact is not None:
+            state["compact"] = self._compact
+            del state["fitted"]["encoder_"], state["fitted"]["decoder_"]
         if self.prior_ is self.prior:  # stored once, among the parameters
             state["fitted"]["prior_"] = None
         state["whitening"] = self._whitening.to_state()
@@ -383,6 +396,9 @@ class BayesRiskReconstructor(UncertaintyMixin, TransformerMixin, BaseEstimator):
             model.prior_ = model.prior
         model._whitening = Whitening.from_state(state["whitening"])
         model._core = None if state["core"] is None else ReducedRank.from_state(state["core"])
+        model._compact = tuple(state["compact"]) if "compact" in state else None
+        if model._compact is not None:
+            model.decoder_, model.encoder_ = model._core.expand(*model._compact)
         model.calibration_ = None if state["calibration"] is None else Calibration(**state["calibration"])
         model._single = None
         return model

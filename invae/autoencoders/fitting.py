@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import numbers
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -44,8 +45,8 @@ def check_parameters(model: Any) -> None:
         raise InputError(
             f"shrinkage={model.shrinkage!r} is unknown; choose auto, None, {', '.join(SHRINKAGES)}"
         )
-    if isinstance(model.rank, str) and model.rank not in ("auto", "full"):
-        raise InputError(f'rank={model.rank!r} is neither a number nor "auto" or "full"')
+    if not isinstance(model.rank, numbers.Integral) and model.rank not in ("auto", "full"):
+        raise InputError(f'rank={model.rank!r} is neither a whole number nor "auto" or "full"')
     if not 0 <= model.validation < 1 or not model.tolerance >= 0:
         raise InputError(
             f"validation={model.validation} must be in [0, 1) and tolerance={model.tolerance} must be >= 0"
@@ -65,6 +66,12 @@ def fit_to(signals: Any, measurements: Any, prior: GaussianPrior | None, setting
     if prior is not None:
         raise InputError("both a prior and signals were given; fit() without signals, or leave the prior out")
     if is_stream(signals):
+        for name, value in (("augment", settings.augment), ("shrinkage", settings.shrinkage)):
+            if value not in ("auto", None):
+                raise InputError(
+                    f"{name}={value!r} needs all samples at once, these come in batches; "
+                    f"pass them as one array in memory, or leave {name} out"
+                )
         signals, shape_x, shape_y = shapes_of(signals, measurements)
         shape_x = dims or shape_x
         shape_y = dimsd or shape_y or shape_x

@@ -19,6 +19,10 @@ def check_refiner(refiner: Any) -> None:
             raise InputError(f"{name}={getattr(refiner, name)} must be an integer of at least 1")
     if refiner.n_folds < 2:
         raise InputError(f"n_folds={refiner.n_folds} must be at least 2: layers are fitted out of fold")
+    if refiner.max_images < refiner.n_folds:
+        raise InputError(
+            f"max_images={refiner.max_images} leaves one of n_folds={refiner.n_folds} empty; use some hundred"
+        )
     patch, core, stride = refiner.patch, refiner.core, refiner.stride
     if not (patch % 2 and core % 2 and stride <= core <= patch):
         raise InputError(
@@ -36,5 +40,8 @@ def check_refiner(refiner: Any) -> None:
         raise InputError(
             f"bounds={refiner.bounds} must be a pair (least, greatest), None where there is none"
         )
+    low, high = refiner.bounds or (None, None)
+    if low is not None and high is not None and not low < high:
+        raise InputError(f"bounds={refiner.bounds} hold no value; pass (least, greatest), least < greatest")
     if refiner.consistency is True and not hasattr(getattr(refiner.reconstructor, "operator", None), "apply"):
         raise InputError("consistency=True needs a reconstructor with an invae operator")

@@ -21,6 +21,7 @@ __all__ = [
     "ClassicalMethod",
     "adjoint",
     "divergence",
+    "error_scale",
     "forward",
     "operator_norm",
     "relative_error",
@@ -57,8 +58,13 @@ def operator_norm(operator: Any, n_iter: int = 60) -> float:
 
 def relative_error(estimate: np.ndarray, truth: np.ndarray) -> np.ndarray:
     """||x_hat - x|| / ||x|| of each row; rows that are zero count with their absolute error."""
+    return np.linalg.norm(estimate - truth, axis=-1) / error_scale(truth)
+
+
+def error_scale(truth: np.ndarray) -> np.ndarray:
+    """What errors of each row are relative to: its norm, 1 for a row of zeros."""
     size = np.linalg.norm(truth, axis=-1)
-    return np.linalg.norm(estimate - truth, axis=-1) / np.where(size > 0, size, 1.0)
+    return np.where(size > 0, size, 1.0)
 
 
 def divergence(FX: np.ndarray, probes: np.ndarray, h: np.ndarray) -> np.ndarray:
@@ -245,6 +251,15 @@ class ClassicalMethod(BaseEstimator):
                 raise InputError(f"parameter={self.parameter!r}; use a number or one of {', '.join(rules)}")
         elif not (np.isscalar(self.parameter) and np.isfinite(self.parameter) and self.parameter >= 0):
             raise InputError(f"parameter={self.parameter!r}; use a finite number >= 0 or the name of a rule")
+        if not getattr(self, "max_iter", 1) >= 1:
+            raise InputError(f"max_iter={self.max_iter}; allow at least one iteration")
+        if not getattr(self, "tau", 1.0) > 0:
+            raise InputError(f"tau={self.tau}; the factor of the discrepancy rule must be > 0")
+        if not hasattr(self.operator, "dims"):
+            raise InputError(
+                f"operator is of type {type(self.operator).__name__}, expected a pylops.LinearOperator; "
+                "wrap a matrix in pylops.MatrixMult"
+            )
 
     def _pairs(self, signals: np.ndarray, measurements: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         X, _ = as_rows(signals, tuple(self.operator.dims), "signals")

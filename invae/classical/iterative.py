@@ -28,8 +28,6 @@ class IterativeMethod(ClassicalMethod):
         super()._check_parameter()
         if not isinstance(self.parameter, str) and self.parameter != int(self.parameter):
             raise InputError(f"parameter={self.parameter}; the number of iterations is a whole number")
-        if self.max_iter < 1:
-            raise InputError(f"max_iter={self.max_iter}; allow at least one iteration")
 
     def _iterate(self, Y: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         raise NotImplementedError

@@ -11,7 +11,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from invae.classical.base import ClassicalMethod, forward, relative_error
+from invae.classical.base import ClassicalMethod, error_scale, forward, relative_error
 from invae.errors import InputError
 from invae.linalg.factorise import thin_svd
 from invae.linalg.filters import inverse_factors, numerical_rank
@@ -164,6 +164,7 @@ class SpectralMethod(ClassicalMethod):
         if truth is not None:
             truth = np.asarray(truth, np.float64)
             inside = self.basis_.signals(truth) if self.basis_.orthonormal else None
+            scale = error_scale(truth)
         for g, row in enumerate(values):
             gains = self._gains(row[:, None])
             factors = inverse_factors(s, gains)
@@ -177,7 +178,7 @@ class SpectralMethod(ClassicalMethod):
                 # In coordinates: ||x - truth||^2 - ||truth||^2 = ||c||^2 - 2 <c, V^T truth>.
                 size = (truth**2).sum(1)
                 distance = np.sqrt(np.maximum(size + (x * (x - 2 * inside)).sum(1), 0.0))
-                table["error"][g] = distance / np.where(size > 0, np.sqrt(size), 1.0)
+                table["error"][g] = distance / scale
             elif truth is not None:
                 table["error"][g] = relative_error(self.basis_.synthesise(x), truth)
         return table

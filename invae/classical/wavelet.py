@@ -168,10 +168,11 @@ class OrthonormalWavelets:
         if levels is None:
             usual = min(pywt.dwt_max_level(size, pywt.Wavelet(wavelet).dec_len) for size in dims)
             levels = min(divisible, max(usual, 1))
+        if divisible == 0:
+            raise InputError(f"sides {dims} can be halved 0 times; pad or cut the signals to even sides")
         if not 1 <= levels <= divisible:
             raise InputError(
-                f"sides {dims} can be halved {divisible} times, not {levels}; use levels <= {divisible} "
-                "and signals with even sides"
+                f"sides {dims} can be halved {divisible} times, not {levels}; use 1 <= levels <= {divisible}"
             )
         self.dims = dims
         self._matrices = []

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from invae.classical import parameters
-from invae.classical.base import forward
+from invae.classical.base import error_scale, forward
 from invae.classical.spectral import SpectralMethod
 from invae.errors import InputError
 from invae.linalg.filters import tikhonov
@@ -100,5 +100,5 @@ class Wiener(SpectralMethod):
         table = super()._table(Y - self.image_, values, centred, dof)
         if truth is not None:
             # Relative to the signals themselves, not to what is left of them without the mean.
-            table["error"] *= np.linalg.norm(centred, axis=1) / np.linalg.norm(truth, axis=1)
+            table["error"] *= error_scale(centred) / error_scale(truth)
         return table

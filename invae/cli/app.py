@@ -86,6 +86,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return INTERRUPTED
     except BrokenPipeError:
         return 0
+    except MemoryError as error:
+        say(
+            f"invae: not enough memory ({str(error) or 'the system refused more'}); take fewer data at a time"
+        )
+        return 1
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         say(f"invae: {where}{error.strerror or error}")

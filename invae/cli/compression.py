@@ -10,10 +10,10 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from invae.cli.console import check_output, human_bytes, plural, print_json, progress, say
+from invae.cli.console import check_output, human_bytes, one_line, plural, print_json, progress, say
 from invae.cli.inputs import codec_model, load_inputs
-from invae.cli.outputs import curve_text, write_each, write_item, writes_records
-from invae.errors import FileError, InputError
+from invae.cli.outputs import Ending, curve_text, to_folder, write_item, write_items
+from invae.errors import InputError
 
 __all__ = ["VERBS", "compress", "decompress", "get", "list_", "verify"]
 
@@ -81,7 +81,7 @@ def list_(archive: ArchivePath, as_json: AsJson = False) -> None:
     if as_json:
         print_json({"archive": str(archive), **facts, "names": names})
     else:
-        typer.echo("\n".join(names))
+        typer.echo("\n".join(map(one_line, names)))
 
 
 def get(
@@ -131,39 +131,24 @@ def decompress(
     output: Annotated[
         Path, typer.Option("--output", "-o", help="A folder, or one .h5 or .xml file for all records.")
     ],
-    ending: Annotated[
-        str | None, typer.Option("--to", help="In a folder: ending of the files, e.g. .h5, .dat, .xml, .npy.")
-    ] = None,
+    ending: Ending = None,
     model: Model = None,
     force: Force = False,
 ) -> None:
     """Write everything an archive holds to files."""
     from invae.codec import Archive
-    from invae.data import write
     from invae.data.batches import identity
 
     with Archive(archive, codec_model(model)) as opened:
-        names, container = opened.names(), opened.directory.container
-        if container == "stack" and output.suffix:
-            check_output(output, force)
+        folder = to_folder(output, ending, force)
+        if opened.directory.container == "stack":
+            if folder:
+                output.mkdir(parents=True, exist_ok=True)
+                output /= f"{opened.names()[0]}{ending or '.npy'}"
             write_stack(output, opened, {"archive": identity(archive), "model": model}, force)
             return
-        if (container == "array" or len(names) == 1) and output.suffix:
-            check_output(output, force)
-            write_item(output, opened[0], force)
-            say(f"{output}: written")
-            return
-        if container in ("record", "records") and writes_records(output) and not output.is_dir():
-            check_output(output, force)
-            write(list(opened), output, overwrite=force)
-            say(f"{output}: {plural(len(names), 'record')} written")
-            return
-        if output.suffix in (".npy", ".tif") or (output.exists() and not output.is_dir()):
-            raise FileError(
-                f"{output} is one file; the archive holds {plural(len(names), 'item')}: give a folder"
-            )
-        count = write_each(output, names, opened, ending, force)
-    say(f"{output}: {plural(count, 'file')} written")
+        written = write_items(output, folder, opened.names(), opened, ending, force)
+    say(f"{output}: {written} written")
 
 
 def write_stack(output: Path, archive: Any, job: dict[str, Any], force: bool) -> None:

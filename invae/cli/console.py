@@ -17,6 +17,7 @@ from invae.errors import FileError
 __all__ = [
     "check_output",
     "human_bytes",
+    "one_line",
     "parse_shape",
     "plural",
     "print_json",
@@ -41,23 +42,24 @@ def print_table(rows: list[dict[str, Any]], title: str = "") -> None:
     from invae.evaluation.results import Table, format_value
 
     table = Table("", "", rows)
+    cells = [[one_line(format_value(row.get(column))) for column in table.columns] for row in rows]
     if not sys.stdout.isatty():
         if title:
             typer.echo(f"# {title}")
-        typer.echo("\t".join(table.columns))
-        for row in rows:
-            typer.echo("\t".join(format_value(row.get(column)) for column in table.columns))
+        for line in [table.columns, *cells]:
+            typer.echo("\t".join(line))
         return
     from rich import box
     from rich.console import Console
     from rich.table import Table as Drawn
+    from rich.text import Text  # as it stands: a [b] or :a: in a name is no markup
 
-    drawn = Drawn(title=title or None, box=box.SIMPLE_HEAD, title_justify="left", header_style="bold")
+    drawn = Drawn(title=Text(title), box=box.SIMPLE_HEAD, title_justify="left", header_style="bold")
     for column in table.columns:
         numeric = any(isinstance(value, int | float) for value in table.column(column))
-        drawn.add_column(column, justify="right" if numeric else "left", overflow="fold")
-    for row in rows:
-        drawn.add_row(*(format_value(row.get(column)) for column in table.columns))
+        drawn.add_column(Text(column), justify="right" if numeric else "left", overflow="fold")
+    for line in cells:
+        drawn.add_row(*map(Text, line))
     Console().print(drawn)
 
 
@@ -70,14 +72,19 @@ def progress(text: str) -> Iterator[Callable[[int, int], None]]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(text, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 def check_output(path: str | os.PathLike[str], force: bool) -> Path:
-    """Refuse an output that exists (without --force) or whose folder is missing, before any work is done."""
+    """Refuse an output that exists (without --force) or whose folder is closed, before any work is done."""
     from invae.data.arrays import split_inner_path
 
     path = split_inner_path(path)[0]
@@ -87,7 +94,22 @@ def check_output(path: str | os.PathLike[str], force: bool) -> Path:
         raise FileError(f"{path} exists already; choose another name or allow overwriting with --force")
     if not path.parent.is_dir():
         raise FileError(f"cannot write {path}: the folder {path.parent} does not exist; create it first")
+    if not os.access(path.parent, os.W_OK):
+        raise FileError(
+            f"cannot write {path}: no permission to write into {path.parent.resolve()}; choose another"
+        )
     return path
+
+
+def one_line(text: str) -> str:
+    """A name from a file as it may be printed: line breaks, tabs and control characters become spaces.
+
+    Examples
+    --------
+    >>> one_line("run\\t1\\nof 2")
+    'run 1 of 2'
+    """
+    return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
 def parse_shape(text: str, n_axes: int | None = None) -> tuple[int, ...]:

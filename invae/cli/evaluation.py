@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import typer
 
 from invae.cli.console import check_output, print_json, print_table, progress, say
@@ -43,12 +44,15 @@ def evaluate(
     items = list(content.values()) if isinstance(content, dict) else content
     items = items if isinstance(items, list) else [items]
     with Archive(packed, codec_model(model)) as archive, progress("comparing") as update:
+        decoded, names = list(archive), archive.names()
+        if archive.directory.container == "stack":
+            decoded, names = [np.concatenate(decoded)], names[:1]
         results = evaluate_archive(
             items,
-            list(archive),
+            decoded,
             archive.directory.bound,
             sigma_bound=archive.directory.sigma_bound,
-            names=archive.names(),
+            names=names,
             source_bytes=size,
             stored_bytes=archive.info["bytes"],
             rivals=rivals,

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from invae.cli.console import human_bytes, plural, print_json, say
+from invae.cli.console import human_bytes, one_line, plural, print_json, say
 from invae.cli.inputs import kind_of, load_data
 from invae.errors import InvaeError
 
@@ -112,21 +112,19 @@ def _text(item: dict[str, Any]) -> str:
             f"{human_bytes(item['bytes'])}, bound {item['bound']}, "
             f"largest error {item['max_error_in_bounds']:.3g} of the bound"
         ]
-        return "\n".join(lines + [f"  {name}" for name in item["names"]])
+        return "\n".join(lines + [f"  {one_line(name)}" for name in item["names"]])
     if item["kind"] == "model":
         lines = [head + f"model {item['class']}, {human_bytes(item['bytes'])}"]
         for key, value in (item["model"] or {}).items():
             lines.append(f"  {key}: {value}")
         return "\n".join(lines)
     if item["kind"] == "array":
-        return (
-            head
-            + f"{item['dtype']} array {' x '.join(map(str, item['shape']))}, {human_bytes(item['bytes'])}"
-        )
+        shape = " x ".join(map(str, item["shape"])) or "of one value"
+        return head + f"{item['dtype']} array {shape}, {human_bytes(item['bytes'])}"
     records = item["records"]
     lines = [head + f"{plural(len(records), 'record')}, {human_bytes(item['bytes'])}"]
     for record in records:
-        lines.append(f"  {record['name'] or '(no name)'}: {_record_text(record)}")
+        lines.append(f"  {one_line(record['name']) or '(no name)'}: {_record_text(record)}")
     return "\n".join(lines)
 
 

@@ -5,21 +5,74 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+import typer
 
+from invae.cli.console import check_output, one_line, plural
 from invae.errors import FormatError, InputError
 
-__all__ = ["curve_text", "file_stems", "write_each", "write_item", "writes_records"]
+__all__ = ["Ending", "curve_text", "file_stems", "to_folder", "write_each", "write_item", "write_items"]
 
 RECORD_ENDINGS = (".h5", ".hdf5", ".hdf", ".nxs", ".xml", ".dat", ".txt", ".csv", ".abs", ".pdh", ".tsv")
 VALUE_ENDINGS = (".npy", ".tif", ".tiff")
 
 
-def writes_records(path: Path) -> bool:
-    """Whether the ending names a format that holds whole records."""
-    return path.suffix.lower() in RECORD_ENDINGS
+def _known_ending(text: str | None) -> str | None:
+    if text is None:
+        return None
+    ending = f".{text.removeprefix('.').lower()}"
+    if ending not in RECORD_ENDINGS + VALUE_ENDINGS:
+        raise typer.BadParameter(f"{text} is not among {', '.join(RECORD_ENDINGS + VALUE_ENDINGS)}")
+    return ending
+
+
+Ending = Annotated[
+    str | None,
+    typer.Option(
+        "--to",
+        help="In a folder: ending of the files, e.g. .h5, .dat, .xml, .npy.",
+        callback=_known_ending,
+    ),
+]
+
+
+def to_folder(output: Path, ending: str | None, overwrite: bool) -> bool:
+    """Whether a folder is meant and not one file; that is checked here, before any work is done."""
+    from invae.data.arrays import split_inner_path
+
+    if output.is_dir() or not split_inner_path(output)[0].suffix:
+        return True
+    check_output(output, overwrite)
+    if ending is not None:
+        raise typer.BadParameter(f"--to is for folders; {output} names its own format")
+    return False
+
+
+def write_items(
+    output: Path,
+    folder: bool,
+    names: Sequence[str],
+    items: Sequence[Any],
+    ending: str | None,
+    overwrite: bool,
+) -> str:
+    """All items to a folder, or to one file that can hold them; says how many of what."""
+    from invae.data import write
+
+    if folder:
+        return plural(write_each(output, names, items, ending, overwrite), "file")
+    if len(names) == 1:
+        write_item(output, items[0], overwrite)
+        return plural(1, "array" if isinstance(items[0], np.ndarray) else "record")
+    if isinstance(items[0], np.ndarray) or output.suffix.lower() not in RECORD_ENDINGS:
+        what = "array" if isinstance(items[0], np.ndarray) else "record"
+        raise InputError(
+            f"{output} cannot hold {plural(len(names), what)}; give a folder, or for records .h5 or .xml"
+        )
+    write(list(items), output, overwrite=overwrite)
+    return plural(len(names), "record")
 
 
 def curve_text(curve: Any) -> str:
@@ -29,7 +82,7 @@ def curve_text(curve: Any) -> str:
     columns |= {name: values for name, values in curve.columns.items() if values.shape == curve.q.shape}
     units = {"q": curve.units.get("q"), "I": curve.units.get("intensity")}
     heads = [f"{name} [{units[name]}]" if units.get(name) else name for name in columns]
-    lines = [f"# {curve.name}", "# " + "\t".join(heads)]
+    lines = [f"# {one_line(curve.name)}", "# " + "\t".join(heads)]
     lines += ["\t".join(repr(value.item()) for value in row) for row in zip(*columns.values())]
     return "\n".join(lines) + "\n"
 

@@ -50,10 +50,13 @@ def fit(
         float | None, typer.Option(help="radon: fan beam, distance of source to centre in pixels.")
     ] = None,
     detector_distance: Annotated[
-        float, typer.Option(min=0, help="radon: fan beam, distance of centre to detector in pixels.")
-    ] = 0.0,
+        float | None,
+        typer.Option(min=0, help="radon: fan beam, distance of centre to detector in pixels (0)."),
+    ] = None,
     sigma: Annotated[float | None, typer.Option(help="blur: width of the Gaussian, in pixels.")] = None,
-    boundary: Annotated[str, typer.Option(help="blur: reflective, periodic or zero.")] = "reflective",
+    boundary: Annotated[
+        str | None, typer.Option(help="blur: reflective (unless told otherwise), periodic or zero.")
+    ] = None,
     time: Annotated[
         float | None, typer.Option(help="heat: diffusion time, in units of spacing squared.")
     ] = None,
@@ -91,15 +94,25 @@ def fit(
     if operator is None and measurements is None:
         raise InputError("name the forward operator (--operator radon, blur or heat) or give --measurements")
     with open_rows(signals) as rows:
+        if len(rows.shape) < 2:
+            raise InputError(
+                f"{signals} holds an array of shape {tuple(rows.shape)}; expected one signal per row, (N, n) "
+                "or (N, height, width)"
+            )
         dims = tuple(rows.shape[1:]) if shape is None else parse_shape(shape)
-    geometry = {
-        "angles": angles,
-        "arc": arc,
-        "detectors": detectors,
-        "source_distance": source_distance,
-        "detector_distance": detector_distance,
+    options = {
+        OperatorName.radon: {
+            "--angles": angles,
+            "--arc": arc,
+            "--detectors": detectors,
+            "--source-distance": source_distance,
+            "--detector-distance": detector_distance,
+        },
+        OperatorName.blur: {"--sigma": sigma, "--boundary": boundary},
+        OperatorName.heat: {"--time": time},
     }
-    F = None if operator is None else _operator(operator, dims, geometry, sigma, boundary, time)
+    _check_options(operator, options)
+    F = None if operator is None else _operator(operator, dims, options[operator])
     linear = BayesRiskReconstructor(F, noise=_noise(noise, noise_std), rank=_rank(rank), augment=augment)
     model = _refined(linear, refine, nonnegative)
     sums = output.with_name(f"{output.name}.part")
@@ -141,8 +154,8 @@ def fit(
         unseen = fitted.validated_risk_ is not None
         risk = fitted.validated_risk_ if unseen else fitted.risk_
         say(
-            f"{output}: rank {fitted.rank_} from {n_samples:,} signals, "
-            f"rms error {np.sqrt(risk / math.prod(dims)):.4g} per value "
+            f"{output}: rank {fitted.rank_} from {plural(n_samples, 'signal')}, "
+            f"rms error {np.sqrt(max(risk, 0.0) / math.prod(dims)):.4g} per value "
             f"{'on signals left out' if unseen else 'expected by the model'}"
         )
         if refine is not None:
@@ -211,42 +224,43 @@ def _refined(linear: Any, n_stages: int | None, nonnegative: bool) -> Any:
     return PatchAffineRefiner(linear, n_stages=n_stages, bounds=(0.0, None) if nonnegative else None)
 
 
-def _operator(
-    name: OperatorName,
-    dims: tuple[int, ...],
-    geometry: dict[str, Any],
-    sigma: float | None,
-    boundary: str,
-    time: float | None,
-) -> Any:
+def _check_options(operator: OperatorName | None, options: dict[OperatorName, dict[str, Any]]) -> None:
+    """Every operator has the option that it cannot do without, and none of another one."""
+    for name, given in options.items():
+        first, value = next(iter(given.items()))
+        stray = [option for option, value in given.items() if value is not None]
+        if name is operator and value is None:
+            raise typer.BadParameter(f"--operator {name.value} needs {first}")
+        if name is not operator and stray:
+            raise typer.BadParameter(f"{stray[0]} belongs to --operator {name.value}")
+    radon = options[OperatorName.radon]
+    if radon["--arc"] == 0:
+        raise typer.BadParameter("--arc 0 leaves one view only; give the range of the views in degrees")
+    if radon["--detector-distance"] is not None and radon["--source-distance"] is None:
+        raise typer.BadParameter("--detector-distance belongs to a fan beam; give --source-distance too")
+
+
+def _operator(name: OperatorName, dims: tuple[int, ...], options: dict[str, Any]) -> Any:
     from invae.operators import Blur, Heat, Radon
 
-    wanted = {
-        OperatorName.radon: ("--angles", geometry["angles"]),
-        OperatorName.blur: ("--sigma", sigma),
-        OperatorName.heat: ("--time", time),
-    }
-    option, value = wanted[name]
-    if value is None:
-        raise typer.BadParameter(f"--operator {name.value} needs {option}")
     if name is OperatorName.blur:
-        return Blur(dims, sigma, boundary=boundary)
+        return Blur(dims, options["--sigma"], boundary=options["--boundary"] or "reflective")
     if name is OperatorName.heat:
-        return Heat(dims, time)
+        return Heat(dims, options["--time"])
     if len(dims) != 2:
         sizes = ", ".join(map(str, dims))
         raise InputError(
             f"radon needs images (N, height, width), the signals have shape (N, {sizes}); "
             "give --shape HEIGHTxWIDTH"
         )
-    distance = geometry["source_distance"]
-    arc = geometry["arc"] or (180.0 if distance is None else 360.0)
-    views = np.arange(geometry["angles"]) * np.deg2rad(arc) / geometry["angles"]
+    distance = options["--source-distance"]
+    arc = options["--arc"] or (180.0 if distance is None else 360.0)
+    views = np.arange(options["--angles"]) * np.deg2rad(arc) / options["--angles"]
     beam: dict[str, Any] = {}
     if distance is not None:
-        detector = geometry["detector_distance"]
+        detector = options["--detector-distance"] or 0.0
         beam = {"geometry": "fan", "source_distance": distance, "detector_distance": detector}
-    return Radon(dims, angles=views, n_detectors=geometry["detectors"], **beam)
+    return Radon(dims, angles=views, n_detectors=options["--detectors"], **beam)
 
 
 def _noise(relative: str | None, absolute: float | None) -> Any:

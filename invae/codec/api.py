@@ -15,14 +15,14 @@ import numpy as np
 
 from invae.codec.archive import Archive
 from invae.codec.bounds import Bound
-from invae.codec.directory import Directory, assemble
+from invae.codec.directory import MOST_RECORDS, Directory, assemble
 from invae.codec.field import BLOCK_VALUES
 from invae.codec.group import check_item, encode_group
 from invae.codec.l2.group import L2_GRID_GROUP, encode_l2_group
 from invae.codec.model import REFERENCE, CodecModel, default_model, no_model
 from invae.data.files import atomic_path
 from invae.data.records import Curve, Frame, unique_names
-from invae.errors import BoundError, InputError
+from invae.errors import BoundError, FormatError, InputError
 
 __all__ = ["compress", "decompress", "write_archive"]
 
@@ -97,6 +97,10 @@ def compress(
             "sigma_bound is a bound on the deviations themselves: use rel:X, log:X, abs:X or lossless"
         )
     container, items, names = _items(data)
+    if len(items) > MOST_RECORDS:
+        raise InputError(
+            f"{len(items)} items, an archive holds at most {MOST_RECORDS}; write several or stack arrays"
+        )
     if container.endswith(("record", "records")) and (sigma is not None or mask is not None):
         raise InputError("records carry their own sigma and mask; sigma= and mask= are for arrays")
     sigmas = _beside("sigma", sigma, container, items, names)
@@ -159,13 +163,28 @@ def decompress(source: bytes | str | os.PathLike[str], model: CodecModel | None 
         The archive refers to a model that is not at hand.
     """
     with Archive(source, model) as archive:
-        items = list(archive)
         container = archive.directory.container
         if container == "stack":
-            return np.concatenate(items)
+            return _joined(archive)
+        items = list(archive)
         if container in ("array", "record"):
             return items[0]
         return dict(zip(archive.names(), items)) if container == "named arrays" else items
+
+
+def _joined(archive: Archive) -> np.ndarray:
+    """The array that was cut into blocks of rows; no more of it in memory than itself and one block."""
+    shapes, dtype = archive.block_shapes()
+    shape = (sum(block[0] for block in shapes), *shapes[0][1:])
+    try:
+        out = np.empty(shape, dtype)
+    except (MemoryError, ValueError) as error:
+        raise FormatError(f"an array of shape {shape} does not fit the memory; read blocks of it") from error
+    row = 0
+    for block in archive:
+        out[row : row + len(block)] = block
+        row += len(block)
+    return out
 
 
 def write_archive(
@@ -201,7 +220,7 @@ def _codes_curves(
 def _items(data: Any) -> tuple[str, Sequence[Any], list[str] | None]:
     """Container kind, the items, and their names where they have some."""
     if isinstance(data, Curve | Frame):
-        return "record", [check_item(data)], unique_names([data])
+        return "record", [check_item(data)], _record_names([data])
     if isinstance(data, Mapping):
         names = list(data)
         if not all(isinstance(name, str) and "\0" not in name for name in names):
@@ -213,11 +232,7 @@ def _items(data: Any) -> tuple[str, Sequence[Any], list[str] | None]:
     if isinstance(data, list | tuple) and any(isinstance(item, Curve | Frame) for item in data):
         if not all(isinstance(item, Curve | Frame) for item in data):
             raise InputError("a list holds either records or arrays, not both; compress them apart")
-        return (
-            "records",
-            [check_item(item) for item in data],
-            [n.replace("\0", " ") for n in unique_names(data)],
-        )
+        return "records", [check_item(item) for item in data], _record_names(data)
     if isinstance(data, list | tuple) and all(isinstance(item, np.ndarray) for item in data):
         return "arrays", [check_item(item) for item in data], None
     if hasattr(data, "shape") and hasattr(data, "dtype") and len(data.shape) > 1 and data.shape[0] > 1:
@@ -225,6 +240,12 @@ def _items(data: Any) -> tuple[str, Sequence[Any], list[str] | None]:
         if n_values > 2 * BLOCK_VALUES:
             return "stack", Blocks(data, max(1, data.shape[0] * BLOCK_VALUES // n_values)), None
     return "array", [check_item(data[...] if hasattr(data, "id") else data)], None
+
+
+def _record_names(records: Sequence[Any]) -> list[str]:
+    """Names in the directory, where NUL parts them: a blank stands for it. Records keep their own name."""
+    plain = [r.replace(name=r.name.replace("\0", " ")) if "\0" in r.name else r for r in records]
+    return unique_names(plain)
 
 
 class Blocks(Sequence[Any]):

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import os
 import zlib
+from bisect import bisect_right
 from collections.abc import Callable, Iterator
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO
@@ -16,9 +18,10 @@ import numpy as np
 
 from invae.codec.directory import VERSION, locate
 from invae.codec.field import field_info
-from invae.codec.group import ONE_ARRAY, decode_group
+from invae.codec.group import ARRAYS, ARRAYS_WITH_SIGMA, ONE_ARRAY, decode_group
 from invae.codec.l2.group import L2_GRID_GROUP, L2_GROUP, decode_l2_group
 from invae.codec.model import CodecModel, model_for_reading
+from invae.codec.varint import Reader
 from invae.errors import FileError, FormatError, InputError
 
 __all__ = ["Archive"]
@@ -77,6 +80,9 @@ class Archive:
         except FormatError as error:
             self.close()
             raise FormatError(f"{self._path}: {error}") from error
+        except BaseException:
+            self.close()
+            raise
 
     def _open(self) -> None:
         self._model: CodecModel | None = None
@@ -84,17 +90,19 @@ class Archive:
         self._starts = [0]
         for n_records, _, _, _ in self.directory.groups:
             self._starts.append(self._starts[-1] + n_records)
-        names = self.directory.names
-        self._names = [str(k) for k in range(self.directory.n_records)] if names is None else names
-        self._index = {name: k for k, name in enumerate(self._names)}
         self._held: tuple[int, list[Any]] | None = None
 
     def names(self) -> list[str]:
         """Names of the records, in their order."""
-        return list(self._names)
+        names = self.directory.names
+        return [str(k) for k in range(len(self))] if names is None else list(names)
+
+    @cached_property
+    def _index(self) -> dict[str, int]:
+        return {name: k for k, name in enumerate(self.names())}
 
     def __len__(self) -> int:
-        return len(self._names)
+        return self._starts[-1]
 
     def __iter__(self) -> Iterator[Any]:
         for k in range(len(self.directory.groups)):
@@ -104,29 +112,25 @@ class Archive:
         """Decode one record (and only the group that it lies in)."""
         if isinstance(key, str):
             if key not in self._index:
-                near = ", ".join(self._names[:5]) + (", .." if len(self._names) > 5 else "")
+                near = ", ".join(list(self._index)[:5]) + (", .." if len(self) > 5 else "")
                 raise InputError(f"no record {key!r} in {self._path}; there are {near}")
             key = self._index[key]
         n = len(self)
         if not -n <= key < n:
             raise InputError(f"record {key} is not among the {n} of {self._path}")
         key %= n
-        group = next(g for g in range(len(self._starts)) if self._starts[g + 1] > key)
+        group = bisect_right(self._starts, key) - 1
         return self._group(group)[key - self._starts[group]]
 
     def block_shapes(self) -> tuple[list[tuple[int, ...]], np.dtype]:
         """Shape of every block of one array that is stored in blocks of rows, and its dtype."""
-        shapes, dtype = [], np.dtype(float)
-        for k, (_, n_bytes, _, _) in enumerate(self.directory.groups):
-            data = self._read(self._offsets[k], n_bytes)
-            if data[:1] == bytes([ONE_ARRAY]):
-                text, shape, _ = field_info(data[1:])
-                dtype = np.dtype(text)
-            else:
-                (block,) = self._group(k)
-                shape, dtype = block.shape, block.dtype
-            shapes.append(shape)
-        return shapes, dtype
+        try:
+            infos = [_array_info(self._bytes(k), self._offsets[k]) for k in range(len(self._starts) - 1)]
+            if len({(dtype, shape[1:]) for dtype, shape in infos}) != 1 or not infos[0][1]:
+                raise FormatError(f"byte 0: {len(infos)} blocks that do not make one array; restore a copy")
+        except FormatError as error:
+            raise FormatError(f"{self._path}: {error}") from error
+        return [shape for _, shape in infos], np.dtype(infos[0][0])
 
     def verify(self, progress: Callable[[int, int], None] | None = None) -> dict[str, Any]:
         """Check every checksum, decode every record, return `info`; `FormatError` at the first fault.
@@ -175,14 +179,9 @@ class Archive:
     def _group(self, k: int) -> list[Any]:
         if self._held is not None and self._held[0] == k:
             return self._held[1]
-        n_records, n_bytes, crc, _ = self.directory.groups[k]
-        data = self._read(self._offsets[k], n_bytes)
-        if zlib.crc32(data) != crc:
-            raise FormatError(
-                f"{self._path}: byte {self._offsets[k]}: group {k} ({n_bytes} bytes) fails its checksum; "
-                "the archive is damaged, restore a copy"
-            )
+        n_records = self.directory.groups[k][0]
         try:
+            data = self._bytes(k)
             if self._model is None:
                 self._model = model_for_reading(self.directory.models, self._given)
             if data[:1] in (bytes([L2_GROUP]), bytes([L2_GRID_GROUP])):
@@ -191,12 +190,24 @@ class Archive:
                 records = decode_group(data, self._offsets[k], n_records, self._model)
         except FormatError as error:
             raise FormatError(f"{self._path}: {error}") from error
-        except (MemoryError, OverflowError) as error:
+        except (MemoryError, OverflowError, RecursionError) as error:
             raise FormatError(
-                f"{self._path}: byte {self._offsets[k]}: group {k} asks for too much memory ({error})"
+                f"{self._path}: byte {self._offsets[k]}: group {k} asks for too much ({error}); "
+                "the archive is damaged or this machine too small for it"
             ) from error
         self._held = (k, records)
         return records
+
+    def _bytes(self, k: int) -> bytes:
+        """Group k, if its checksum is right."""
+        _, n_bytes, crc, _ = self.directory.groups[k]
+        data = self._read(self._offsets[k], n_bytes)
+        if zlib.crc32(data) != crc:
+            raise FormatError(
+                f"byte {self._offsets[k]}: group {k} ({n_bytes} bytes) fails its checksum; "
+                "the archive is damaged, restore a copy"
+            )
+        return data
 
     def _read(self, offset: int, n: int) -> bytes:
         if self._data is not None:
@@ -205,3 +216,20 @@ class Archive:
             raise FileError(f"{self._path} is closed; open the archive again")
         self._file.seek(offset)
         return self._file.read(n)
+
+
+def _array_info(data: bytes, origin: int) -> tuple[str, tuple[int, ...]]:
+    """dtype and shape of the one array of a group, without decoding it."""
+    reader = Reader(data, origin)
+    kind = reader.byte()
+    if kind in (L2_GROUP, L2_GRID_GROUP):  # behind the way it is coded stands the array with zeros
+        reader.byte()
+        reader = Reader(reader.block(), origin)
+        kind = reader.byte()
+    if kind == ONE_ARRAY:
+        return field_info(reader.rest())[:2]
+    if kind not in (ARRAYS, ARRAYS_WITH_SIGMA) or reader.number() != 1:
+        raise reader.fail(f"group kind {kind} where one array belongs")
+    if kind == ARRAYS_WITH_SIGMA:
+        reader.block()
+    return field_info(reader.block())[:2]

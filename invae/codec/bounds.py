@@ -26,6 +26,7 @@ from typing import Any
 
 import numpy as np
 
+from invae.codec.transforms import in_pieces
 from invae.errors import BoundError
 
 __all__ = ["KINDS", "Bound", "poisson_sigma", "same_bits"]
@@ -112,7 +113,18 @@ class Bound:
         mask : array_like of the same shape, optional
             Non-zero where a point is masked out and therefore exact.
         """
-        x, y = np.asarray(original), np.asarray(decoded)
+        x, y = np.broadcast_arrays(np.asarray(original), np.asarray(decoded))
+        if self.kind == "l2":
+            return self._ratio(x, y)
+        given = {"sigma": sigma, "mask": mask}
+        beside = {key: np.broadcast_to(np.asarray(a), x.shape) for key, a in given.items() if a is not None}
+        return in_pieces(
+            lambda x, y, *rest: self._ratio(x, y, **dict(zip(beside, rest))), x, y, *beside.values()
+        )
+
+    def _ratio(
+        self, x: np.ndarray, y: np.ndarray, sigma: np.ndarray | None = None, mask: np.ndarray | None = None
+    ) -> np.ndarray:
         same = same_bits(x, y)
         out = np.asarray(np.where(same, 0.0, np.inf))
         if self.kind == "lossless" or same.all():
@@ -124,7 +136,7 @@ class Bound:
         if self.kind == "l2":
             return np.where(same | free, self._whole_ratio(x, xf, yf), np.inf)
         if mask is not None:
-            free &= np.asarray(mask) == 0
+            free &= mask == 0
         with np.errstate(all="ignore"):
             if self.kind == "log":
                 free &= (xf > 0) & (yf > 0)
@@ -137,7 +149,7 @@ class Bound:
                 elif self.kind == "rel":
                     allowed = self.value * np.abs(np.where(free, xf, 1))
                 else:
-                    s = poisson_sigma(x) if sigma is None else _wide(np.asarray(sigma))
+                    s = poisson_sigma(x) if sigma is None else _wide(sigma)
                     free &= np.isfinite(s) & (s > 0)
                     allowed = self.value * np.where(free, s, 1)
             out[free] = np.asarray(

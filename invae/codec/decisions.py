@@ -78,7 +78,7 @@ def code_value(
         at = min(at + (256 << bits), FAR)
         for k in range(tail.size):
             far = _log_tail((clip(at - off[k] * side, FAR) * inv[k]) >> (12 + z), softplus)
-            x[k] = odds[min(tail[k] - far, odds.size - 1)]
+            x[k] = odds[min(max(tail[k] - far, 0), odds.size - 1)]
             tail[k] = far
         kind = 6 + min(cells - 3, 3) // 3 if cells > 2 else 2 * cells + (1 - positive)
         beyond = size >= edge + (1 << bits)

@@ -12,7 +12,7 @@ from invae.codec.bounds import KINDS, Bound
 from invae.codec.varint import Reader, Writer
 from invae.errors import FormatError, InputError
 
-__all__ = ["VERSION", "Directory", "assemble", "locate"]
+__all__ = ["MOST_RECORDS", "VERSION", "Directory", "assemble", "locate"]
 
 MAGIC = b"INVA"
 VERSION = 1
@@ -21,6 +21,8 @@ HEAD = len(MAGIC) + 1
 TRAILER = 8
 CONTAINERS = ("array", "arrays", "named arrays", "record", "records", "stack")
 RATIO_UNITS = 250
+MOST_RECORDS = 1 << 24
+MOST_BYTES = 1 << 31
 
 
 @dataclass
@@ -79,7 +81,7 @@ class Directory:
         reader = Reader(data, origin)
         form = reader.byte()
         if form == 1:
-            reader = Reader(_unpacked(reader), origin)
+            reader = Reader(reader.unpacked(reader.rest(), MOST_BYTES), origin)
         elif form != 0:
             raise reader.fail(f"directory form {form} is unknown to this version")
         directory = cls._read_head(reader)
@@ -123,10 +125,14 @@ class Directory:
         return cls(CONTAINERS[flags & 7], bound, sigma_bound, names, [], models)
 
     def _check(self, reader: Reader) -> None:
+        if self.n_records > MOST_RECORDS:
+            raise reader.fail(f"{self.n_records} records are more than an archive may hold")
         if self.names is not None and len(self.names) != self.n_records:
             raise reader.fail(f"{len(self.names)} names for {self.n_records} records")
         if self.container in ("array", "record") and self.n_records != 1:
             raise reader.fail(f"{self.n_records} records where one belongs")
+        if self.container == "stack" and {group[0] for group in self.groups} != {1}:
+            raise reader.fail("a stack is not of groups of one block each")
 
 
 def assemble(directory: Directory, groups: Sequence[bytes]) -> bytes:
@@ -203,10 +209,3 @@ def _read_bound(reader: Reader) -> Bound:
     if kind >= len(KINDS):
         raise reader.fail(f"bound kind {kind} is unknown to this version")
     return Bound(KINDS[kind], 0.0 if kind == 0 else reader.short())
-
-
-def _unpacked(reader: Reader) -> bytes:
-    try:
-        return zstandard.ZstdDecompressor().decompress(reader.rest(), max_output_size=1 << 31)
-    except zstandard.ZstdError as error:
-        raise reader.fail(f"zstd data cannot be decoded ({error})") from error

@@ -261,10 +261,7 @@ def _encode_shuffled(little: np.ndarray) -> bytes:
 
 def _decode_shuffled(reader: Reader, dtype: np.dtype, shape: tuple[int, int]) -> np.ndarray:
     wanted = shape[0] * shape[1] * dtype.itemsize
-    try:
-        plain = zstandard.ZstdDecompressor().decompress(reader.rest(), max_output_size=wanted)
-    except zstandard.ZstdError as error:
-        raise reader.fail(f"zstd data cannot be decoded ({error})") from error
+    plain = reader.unpacked(reader.rest(), wanted)
     if len(plain) != wanted:
         raise reader.fail(f"{wanted} bytes wanted, zstd gave {len(plain)}")
     apart = np.frombuffer(plain, dtype=np.uint8).reshape(dtype.itemsize, -1)

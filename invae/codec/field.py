@@ -144,6 +144,8 @@ def decode_field(
     reader = Reader(data, origin)
     dtype, shape = _read_head(reader)
     native = dtype.newbyteorder("=")
+    if sigma is not None and sigma.shape != shape:
+        raise reader.fail(f"standard deviations of shape {sigma.shape} for values of shape {shape}")
     n_rows, n_columns = _plane_shape(shape)
     mode = reader.byte()
     if mode == BLOCKS:
@@ -288,7 +290,7 @@ def _decode_bounded(
     value = reader.short()
     if dtype.kind not in "iuf" or dtype.itemsize > 8 or (mode in ON_COUNTS and dtype.kind == "f"):
         raise reader.fail(f"field mode {mode} does not fit dtype {dtype}")
-    if mode in (SCALED, STEPS) and (sigma is None or np.size(sigma) != shape[0] * shape[1]):
+    if mode in (SCALED, STEPS) and (sigma is None or sigma.size == 0):
         raise reader.fail("the standard deviations that this field needs are missing")
     if mode == SCALED:
         exponent, kind = reader.signed(), reader.byte()

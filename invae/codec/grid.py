@@ -57,14 +57,12 @@ def grid_values(
         info = np.iinfo(dtype)
         low, high = max(info.min, -(1 << 62)), min(info.max, 1 << 62)
         return np.clip(codes * (2 * _half(bound) + 1), low, high).astype(dtype)
-    y = codes.astype(np.float64) * _step(bound)
-    values = y if bound.kind == "abs" else exp10(y)
-    if negative is not None:
-        values = np.where(negative, -values, values)
-    if dtype.kind in "iu":
-        return rounded(values, dtype)
-    with np.errstate(over="ignore", under="ignore"):
-        return values.astype(dtype)
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):  # a step of 2 X may be infinite
+        y = codes.astype(np.float64) * _step(bound)
+        values = y if bound.kind == "abs" else exp10(y)
+        if negative is not None:
+            values = np.where(negative, -values, values)
+        return rounded(values, dtype) if dtype.kind in "iu" else values.astype(dtype)
 
 
 def _step(bound: Bound) -> float:

@@ -18,13 +18,13 @@ from invae.codec.field import decode_field, encode_field
 from invae.codec.integers import PlaneModel
 from invae.codec.varint import Reader, Writer
 from invae.data.records import Curve, Frame, from_parts
-from invae.errors import BoundError, FormatError, InputError
+from invae.errors import BoundError, FormatError, InputError, ModelError
 
-__all__ = ["ONE_ARRAY", "decode_group", "encode_group"]
+__all__ = ["ARRAYS", "ARRAYS_WITH_SIGMA", "ONE_ARRAY", "decode_group", "encode_group"]
 
 ARRAYS, RECORDS, ARRAYS_WITH_SIGMA, ONE_ARRAY = range(4)
 VALUES = {"curve": "intensity", "frame": "data"}
-Item = np.ndarray | Curve | Frame
+MOST_TEXT = 1 << 31
 
 
 def encode_group(
@@ -130,7 +130,7 @@ def _decode_records(reader: Reader, n_items: int, model: PlaneModel | None) -> l
     form, plain = reader.byte(), reader.block()
     try:
         if form:
-            plain = zstandard.ZstdDecompressor().decompress(plain, max_output_size=1 << 31)
+            plain = reader.unpacked(plain, MOST_TEXT)
         texts = json.loads(plain.decode("utf-8", "surrogatepass"))
         rests, keys = texts["records"], texts["arrays"]
         arrays: list[dict[str, np.ndarray]] = [
@@ -145,17 +145,9 @@ def _decode_records(reader: Reader, n_items: int, model: PlaneModel | None) -> l
                 for k, array in zip(members, _unstack(stack, len(members), reader)):
                     arrays[k][key] = array
         return [from_parts(a, rest) for a, rest in zip(arrays, rests, strict=True)]
-    except (
-        zstandard.ZstdError,
-        ValueError,
-        KeyError,
-        IndexError,
-        TypeError,
-        AttributeError,
-        RecursionError,
-    ) as error:
-        if isinstance(error, FormatError):
-            raise
+    except (FormatError, ModelError):
+        raise
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError) as error:
         raise reader.fail(f"the texts of the group cannot be read ({error})") from error
 
 

@@ -8,18 +8,28 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from invae.codec.integers import decode_integers, encode_integers
+from invae.codec.network import MOST_WEIGHTS, N_LOGITS
 from invae.codec.varint import Reader, Writer
 
-__all__ = ["Part", "empty_arrays", "read_parts", "write_parts"]
+__all__ = ["MOST_32", "MOST_64", "Part", "empty_arrays", "network_parts", "read_parts", "write_parts"]
+
+MOST_32, MOST_64 = (1 << 31) - 1, 1 << 40  # of taps and mixers, of sums of errors
 
 
 class Part(NamedTuple):
-    """An array of a model: its name, shape and dtype, and the step of the grid that it is stored on."""
+    """An array of a model: its name, shape and dtype, the step of its grid, the largest size of a value."""
 
     name: str
     shape: tuple[int, ...]
     dtype: Any
     step: int
+    most: int
+
+
+def network_parts(n_inputs: int, hidden: tuple[int, int], step: int = 1) -> tuple[Part, ...]:
+    """Layers of a network (`invae.codec.network`)."""
+    rows, columns = (n_inputs, hidden[0] + 1, hidden[1] + 1), (*hidden, N_LOGITS)
+    return tuple(Part(f"N{k + 1}", (rows[k], columns[k]), np.int16, step, MOST_WEIGHTS[k]) for k in range(3))
 
 
 def empty_arrays(parts: Sequence[Part]) -> dict[str, np.ndarray]:
@@ -36,10 +46,16 @@ def write_parts(out: Writer, arrays: Mapping[str, np.ndarray], parts: Sequence[P
 
 
 def read_parts(reader: Reader, parts: Sequence[Part]) -> dict[str, np.ndarray]:
-    """Inverse of `write_parts`; a `ValueError` where the bytes are none of that."""
+    """Inverse of `write_parts`; a `ValueError` where the bytes are none of that.
+
+    Values beyond what a part may hold are refused: kernels trust their model.
+    """
     arrays = {}
     for part in parts:
         n_rows = int(np.prod(part.shape[:-1]))
         plane = decode_integers(Reader(reader.block()), n_rows, part.shape[-1])
+        limit = part.most // part.step
+        if plane.min() < -limit or plane.max() > limit:
+            raise reader.fail(f"a value of {part.name} beyond {part.most}")
         arrays[part.name] = (plane * part.step).astype(part.dtype).reshape(part.shape)
     return arrays

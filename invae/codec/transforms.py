@@ -9,10 +9,13 @@ stays below 1e-13; what the encoder needs finer, it escapes.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
-__all__ = ["exp10", "rounded"]
+__all__ = ["exp10", "in_pieces", "rounded"]
+
+PIECE = 1 << 16
 
 LOG2_10 = 3.321928094887362
 LN2 = 0.6931471805599453
@@ -45,3 +48,11 @@ def rounded(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
     if int(top) > info.max:  # 64-bit types: the largest double inside
         top = float(np.nextafter(top, 0.0))
     return np.clip(np.rint(values), float(info.min), top).astype(dtype)
+
+
+def in_pieces(function: Callable[..., np.ndarray], *arrays: np.ndarray) -> np.ndarray:
+    """``function`` of arrays of one shape, value by value, in pieces so that its temporaries stay small."""
+    flat = [array.reshape(-1) for array in arrays]
+    starts = range(0, max(flat[0].size, 1), PIECE)
+    parts = [function(*(array[k : k + PIECE] for array in flat)) for k in starts]
+    return np.concatenate(parts).reshape(arrays[0].shape)

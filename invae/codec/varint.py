@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import struct
 
+import zstandard
+
 from invae.errors import FormatError
 
 __all__ = ["Reader", "Writer"]
@@ -119,6 +121,15 @@ class Reader:
     def block(self) -> bytes:
         """Bytes behind their length."""
         return self.raw(self.number())
+
+    def unpacked(self, packed: bytes, most: int) -> bytes:
+        """At most ``most`` bytes from one zstd frame, which may announce more than it is allowed to."""
+        try:
+            if zstandard.frame_content_size(packed) > most:
+                raise self.fail(f"zstd data announce more than {most} bytes")
+            return zstandard.ZstdDecompressor().decompress(packed, max_output_size=most)
+        except zstandard.ZstdError as error:
+            raise self.fail(f"zstd data cannot be decoded ({error})") from error
 
     def rest(self) -> bytes:
         """Everything that is left."""

@@ -88,6 +88,8 @@ class GaussianPrior:
             raise InputError(
                 f"the prior's mean has {self.mean.size} entries, which do not fill shape={self.shape_}"
             )
+        if not np.isfinite(self.mean).all():
+            raise InputError("the prior's mean has NaN or infinite entries; pass finite ones")
         self._B, self._scale, self._kernel = factor, scale, kernel
         self.choice: KernelChoice | None = None
         return self
@@ -198,8 +200,8 @@ class GaussianPrior:
         """
         kernel = MaternKernel(shape, length_scale, smoothness)
         scale = np.broadcast_to(np.asarray(std, np.float64), kernel.shape).ravel().copy()
-        if not (scale >= 0).all() or not scale.any():
-            raise InputError(f"std={std!r} must be positive")
+        if not (scale >= 0).all() or not scale.any() or not np.isfinite(scale).all():
+            raise InputError(f"std={std!r} must be positive and finite")
         mean = np.broadcast_to(np.asarray(mean, np.float64), kernel.shape)
         return cls.__new__(cls)._set(mean, kernel.shape, None, scale, kernel)
 

@@ -81,6 +81,8 @@ class RankedMap:
         Sigma^2 of all q >= r directions: expected squared norm that each recovers.
     total : float
         tr Gamma, the expected squared norm of a centred signal.
+    codes : ndarray of shape (r, q) or None
+        Where decoder and encoder are products of this with the factors, see `ReducedRank.expand`.
     """
 
     decoder: Array
@@ -88,6 +90,7 @@ class RankedMap:
     noise_gain: Array
     explained: Array
     total: float
+    codes: Array | None = None
 
     @property
     def risk_curve(self) -> Array:
@@ -190,14 +193,15 @@ class ReducedRank:
         """
         n, q = self.cross.shape
         root = 1.0 / np.sqrt(self.power + noise)
+        compact = None
         if isinstance(self.cross, Product) or DIRECT < q <= n:
             explained, T = symmetric_eigen(self._gram * np.outer(root, root))
             rank = self._rank(explained, rank, tolerance)
-            s, T = np.sqrt(explained[:rank]), root[:, None] * T[:, :rank]
-            raw = self.cross @ (T / s)
+            codes = np.ascontiguousarray((root[:, None] * T[:, :rank] * np.sqrt(explained[:rank])).T)
+            raw = self._lift(codes, explained[:rank])
             U = fix_signs(raw)
-            s = np.where(np.einsum("ij,ij->j", U, raw) < 0, -s, s)
-            codes = (T * s).T
+            codes[np.einsum("ij,ij->j", U, raw) < 0] *= -1
+            compact = codes
         elif min(n, q) <= DIRECT:
             U, s, Tt = thin_svd(self.cross * root)
             explained = s**2
@@ -209,7 +213,12 @@ class ReducedRank:
             U = U[:, : self._rank(explained, rank, tolerance)]
             codes = (U.T @ H) * root
         noise_gain = np.einsum("ij,ij->i", codes, codes)  # the rows of whitener R^{1/2} are orthonormal
-        return RankedMap(np.ascontiguousarray(U), codes @ self.whitener, noise_gain, explained, self.total)
+        U = np.ascontiguousarray(U)
+        return RankedMap(U, codes @ self.whitener, noise_gain, explained, self.total, compact)
+
+    def expand(self, codes: Array, explained: Array) -> tuple[np.ndarray, np.ndarray]:
+        """Decoder (n, r) and encoder (r, m) again, from the `codes` of a map and its first r `explained`."""
+        return np.ascontiguousarray(self._lift(codes, explained)), codes @ self.whitener
 
     def posterior(self, t: Array, noise: Array) -> tuple[np.ndarray, np.ndarray]:
         """Mean (N, n), centred, and variance (N, n) at full rank for whitened coordinates t (N, q).
@@ -228,10 +237,13 @@ class ReducedRank:
             variance[:, start:stop] = self.variance[start:stop] - gain @ (block**2).T
         return mean, np.maximum(variance, 0.0)
 
+    def _lift(self, codes: Array, explained: Array) -> np.ndarray:
+        return self.cross @ (codes / explained[:, None]).T
+
     def _rank(self, explained: Array, rank: int | None, tolerance: float) -> int:
         if rank is not None:
             return min(rank, len(explained))
-        if tolerance == 0:
+        if tolerance == 0 or len(explained) == 0:
             return len(explained)
         risk = self.total - np.cumsum(explained)
         return 1 + int(np.argmax(risk <= risk[-1] * (1 + tolerance)))

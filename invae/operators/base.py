@@ -104,7 +104,9 @@ class Operator(pylops.LinearOperator):
 
 def as_dims(shape: int | tuple[int, ...], ndim: tuple[int, ...]) -> tuple[int, ...]:
     """Signal shape as a tuple of positive integers with an allowed number of axes."""
-    dims = tuple(int(size) for size in np.atleast_1d(shape))
+    sizes = np.atleast_1d(shape)
+    whole = sizes.ndim == 1 and sizes.dtype.kind in "iuf" and (sizes == np.floor(sizes)).all()
+    dims = tuple(int(size) for size in sizes) if whole else ()
     if len(dims) not in ndim or min(dims, default=0) < 1:
         wanted = " or ".join(f"{k}-D" for k in ndim)
         raise InputError(

@@ -99,13 +99,16 @@ class Radon(Operator):
         self.source_distance, self.detector_distance = _distances(
             geometry, source_distance, detector_distance, dims
         )
-        if not detector_spacing > 0:
-            raise InputError(f"detector_spacing={detector_spacing} must be positive (in pixels)")
+        if not 0 < detector_spacing < math.inf or not math.isfinite(detector_offset):
+            raise InputError(
+                f"detector_spacing={detector_spacing} must be positive and detector_offset={detector_offset} "
+                "finite (in pixels)"
+            )
         self.detector_spacing, self.detector_offset = float(detector_spacing), float(detector_offset)
         if n_detectors is None:
             n_detectors = math.ceil(self._shadow(math.hypot(*dims)) / self.detector_spacing)
-        if n_detectors < 1:
-            raise InputError(f"n_detectors={n_detectors} must be at least 1")
+        if n_detectors < 1 or int(n_detectors) != n_detectors:
+            raise InputError(f"n_detectors={n_detectors} must be an integer of at least 1")
         super().__init__(dims, (len(self.angles), int(n_detectors)))
         if matrix_free not in (True, False, "auto"):
             raise InputError(f'matrix_free={matrix_free!r} is not True, False or "auto"')
@@ -201,8 +204,8 @@ def _angles(n_angles: int | None, angles: np.ndarray | None, span: float) -> np.
     if (n_angles is None) == (angles is None):
         raise InputError("give exactly one of n_angles (evenly spread views) and angles (radians)")
     if angles is None:
-        if n_angles is None or n_angles < 1:
-            raise InputError(f"n_angles={n_angles} must be at least 1")
+        if n_angles is None or n_angles < 1 or int(n_angles) != n_angles:
+            raise InputError(f"n_angles={n_angles} must be an integer of at least 1")
         return np.arange(n_angles) * (span / n_angles)
     angles = np.array(angles, np.float64)
     if angles.ndim != 1 or angles.size == 0 or not np.isfinite(angles).all():
@@ -226,11 +229,11 @@ def _distances(
             "fan geometry needs source_distance, the pixels between source and centre: "
             f"more than {radius:.4g}, half the image's diagonal"
         )
-    if not source > radius:
+    if not radius < source < math.inf:
         raise InputError(
-            f"source_distance={source} lies within the image; it must exceed {radius:.4g} pixels, half the "
-            "image's diagonal"
+            f"source_distance={source} lies within the image or at infinity; it must exceed {radius:.4g} "
+            "pixels, half the image's diagonal"
         )
-    if not detector >= 0:
-        raise InputError(f"detector_distance={detector} must be >= 0 pixels, 0 being the centre")
+    if not 0 <= detector < math.inf:
+        raise InputError(f"detector_distance={detector} must be >= 0 pixels and finite, 0 being the centre")
     return float(source), float(detector)

@@ -165,10 +165,12 @@ def test_rank_deficient_signals_are_recovered_exactly_without_noise(rng):
     assert np.allclose(rec.predict(X @ F.T), X, atol=1e-9)
 
 
-def test_constant_signals_are_their_mean():
-    rec = BayesRiskReconstructor(np.ones((2, 3)), noise=0.1).fit(np.full((5, 3), 2.0))
-    assert rec.rank_ == 0
-    assert np.allclose(rec.predict(np.zeros((1, 2))), 2.0)
+@pytest.mark.parametrize(("N", "tolerance"), [(5, 0.0), (1, 0.0), (3, 0.1)])
+def test_constant_signals_are_their_mean(N, tolerance):
+    rec = BayesRiskReconstructor(np.ones((2, 3)), noise=0.1, tolerance=tolerance).fit(np.full((N, 3), 2.0))
+    for model in (rec, rec.at(noise=0.3)):
+        assert model.rank_ == 0
+        assert np.allclose(model.predict(np.zeros((1, 2))), 2.0)
 
 
 def test_one_factorisation_serves_all_ranks_and_noise_levels(rng):
@@ -276,12 +278,56 @@ def test_save_and_load(rng, tmp_path):
         slim.at(rank=2)
 
 
+def test_a_slim_model_still_predicts_where_the_noise_is_found_from_each_measurement(rng, tmp_path):
+    F, X = toy(rng)
+    rec = BayesRiskReconstructor(F, noise="auto").fit(X)
+    slim = invae.load(rec.save(tmp_path / "slim.h5", family=False))
+    assert np.array_equal(slim.predict(X @ F.T), rec.predict(X @ F.T))
+
+
+def test_a_generator_as_the_seed_does_not_prevent_storing(rng, tmp_path):
+    F, X = toy(rng)
+    rec = BayesRiskReconstructor(F, noise=0.3, rng=np.random.default_rng(3)).fit(X)
+    again = invae.load(rec.save(tmp_path / "model.h5"))
+    assert again.rng is None
+    assert np.array_equal(again.predict(X @ F.T), rec.predict(X @ F.T))
+
+
+def test_a_large_model_is_stored_by_its_factors_and_loads_to_the_same_map(rng, tmp_path, monkeypatch):
+    monkeypatch.setattr("invae.linalg.reduced_rank.DIRECT", 0)
+    F, X = toy(rng, n=200, m=30, N=60)
+    rec = BayesRiskReconstructor(F, noise=0.3, rank="full").fit(X)
+    path = rec.save(tmp_path / "model.h5")
+    stored = invae.persistence.describe(path)["arrays"].values()
+    assert [shape for _, shape in stored].count((200, 30)) == 1  # cross; decoder and encoder follow from it
+    again = invae.load(path)
+    for name in ("decoder_", "encoder_", "std_"):
+        assert np.array_equal(getattr(again, name), getattr(rec, name))
+    assert np.array_equal(again.at(noise=1.0).decoder_, rec.at(noise=1.0).decoder_)
+    assert np.array_equal(invae.load(again.save(tmp_path / "again.h5")).decoder_, rec.decoder_)
+
+
+def test_a_model_stored_with_its_map_written_out_still_loads(rng, tmp_path, monkeypatch):
+    monkeypatch.setattr("invae.linalg.reduced_rank.DIRECT", 0)
+    F, X = toy(rng)
+    rec = BayesRiskReconstructor(F, noise=0.3).fit(X)
+    rec._compact = None  # the layout of the first files
+    assert {"encoder_", "decoder_"} <= set(rec.to_state()["fitted"])
+    again = invae.load(rec.save(tmp_path / "model.h5"))
+    assert np.array_equal(again.predict(X @ F.T), rec.predict(X @ F.T))
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
         (lambda F, X: BayesRiskReconstructor(F, rank=80).fit(X), "rank=80"),
         (lambda F, X: BayesRiskReconstructor(F, rank=0).fit(X), "rank=0"),
         (lambda F, X: BayesRiskReconstructor(F, rank="best").fit(X), "best"),
+        (lambda F, X: BayesRiskReconstructor(F, rank=2.5).fit(X), "rank=2.5"),
+        (lambda F, X: BayesRiskReconstructor(F, rank=None).fit(X), "rank=None"),
+        (lambda F, X: BayesRiskReconstructor(F).fit(X).at(rank="auto"), "rank='auto'"),
+        (lambda F, X: BayesRiskReconstructor(F, augment="flips").fit(iter([X])), "augment='flips'"),
+        (lambda F, X: BayesRiskReconstructor(F, shrinkage="ppca").fit(iter([X])), "shrinkage='ppca'"),
         (lambda F, X: BayesRiskReconstructor(F, noise=-1.0).fit(X), "noise"),
         (lambda F, X: BayesRiskReconstructor(F).fit(), "nothing to fit"),
         (lambda F, X: BayesRiskReconstructor(F).fit(X[:, :5]), "signals has shape"),

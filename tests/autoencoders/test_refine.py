@@ -265,6 +265,8 @@ def test_pairs_without_an_operator_are_enough(rng):
         ({"n_stages": 0}, "n_stages"),
         ({"ridge": 0.0}, "ridge"),
         ({"bounds": (0,)}, "pair"),
+        ({"bounds": (2, 1)}, "hold no value"),
+        ({"max_images": 1}, "max_images=1"),
         ({"symmetry": "round"}, "symmetry"),
         ({"sharpness": 0.0}, "sharpness"),
         ({"n_folds": 50}, "too few"),

@@ -117,6 +117,13 @@ def test_wrong_input_is_one_clear_sentence(problem, name):
         make(F, parameter="magic").fit()
     with pytest.raises(InputError, match="finite number >= 0"):
         make(F, parameter=-1.0).fit()
+    with pytest.raises(InputError, match="tau=-1"):
+        make(F, parameter=NUMBER[name], tau=-1.0).fit()
+    with pytest.raises(InputError, match=r"pylops\.MatrixMult"):
+        make(F.A, parameter=NUMBER[name]).fit()
+    if hasattr(make(F), "max_iter"):
+        with pytest.raises(InputError, match="max_iter=0"):
+            make(F, parameter=NUMBER[name], max_iter=0).fit()
     with pytest.raises(InputError, match="needs data"):
         make(F, parameter="validation").fit()
     with pytest.raises(InputError, match="in pairs"):

@@ -47,6 +47,19 @@ def test_it_is_the_posterior_mean_of_a_stationary_gaussian_prior():
     np.testing.assert_allclose(Wiener(F, parameter=0.1, power=power).fit().predict(y), wanted, atol=1e-9)
 
 
+@pytest.mark.parametrize("rule", ["oracle", "validation"])
+def test_a_signal_of_zeros_among_the_truth_spoils_no_choice(problem, rule):
+    F, X, Y, _ = problem
+    chosen = []
+    for first in (X[:1], np.zeros_like(X[:1])):
+        truth, data = np.concatenate([first, X[1:]]), np.concatenate([first @ F.A.T, Y[1:]])
+        method = Wiener(F, parameter=rule).fit(truth, data)
+        method.predict(data, truth)
+        chosen.append(method.parameters_[1:])
+    # Without the zeros' NaN the others choose much the same noise, not the strongest of the path.
+    np.testing.assert_allclose(np.log10(chosen[1]), np.log10(chosen[0]), atol=1.0)
+
+
 def test_the_spectrum_must_fit():
     with pytest.raises(InputError, match="pass one value or 4 values"):
         Wiener(pylops.Identity(4), power=np.ones(3)).fit()

@@ -212,3 +212,84 @@ def test_one_record_goes_to_an_array_file(curve_file, tmp_path, run):
     archive_of(run, tmp_path / "a.inva", curve_file, bound="lossless")
     assert run("decompress", tmp_path / "a.inva", "-o", tmp_path / "y.npy")[0] == 0
     assert np.array_equal(np.load(tmp_path / "y.npy"), invae.read(curve_file)[0].intensity)
+
+
+@pytest.fixture
+def stack(tmp_path, run, rng, monkeypatch):
+    """An array that is cut into blocks of rows, and its archive."""
+    from invae.codec import api
+
+    monkeypatch.setattr(api, "BLOCK_VALUES", 200)
+    np.save(tmp_path / "x.npy", rng.normal(size=(50, 20)).cumsum(axis=1))
+    archive_of(run, tmp_path / "x.inva", tmp_path / "x.npy", bound="abs:0.01")
+    return tmp_path / "x.npy", tmp_path / "x.inva"
+
+
+def test_an_array_in_blocks_of_rows_is_evaluated_as_one(stack, run):
+    status, stdout, stderr = run("evaluate", *stack, "--json")
+    assert status == 0, stderr
+    assert json.loads(stdout)["records"][0]["values"] == 1000
+
+
+def test_an_array_in_blocks_of_rows_is_one_file_of_a_folder(stack, tmp_path, run):
+    assert run("decompress", stack[1], "-o", tmp_path / "out")[0] == 0
+    (written,) = (tmp_path / "out").iterdir()
+    assert np.abs(np.load(written) - np.load(stack[0])).max() <= 0.01
+
+
+def test_several_items_do_not_turn_a_file_name_into_a_folder(tmp_path, run, rng):
+    for name in ("a", "b"):
+        np.save(tmp_path / f"{name}.npy", rng.normal(size=(4, 5)))
+    archive_of(run, tmp_path / "ab.inva", tmp_path / "a.npy", tmp_path / "b.npy", bound="lossless")
+    for name in ("out.h5", "out.tiff", "out.docx"):
+        status, _, stderr = run("decompress", tmp_path / "ab.inva", "-o", tmp_path / name)
+        assert status == 1 and "give a folder" in stderr and not (tmp_path / name).exists()
+
+
+def test_endings_are_checked_before_a_folder_is_made_and_need_no_dot(curve_file, tmp_path, run):
+    archive_of(run, tmp_path / "a.inva", curve_file)
+    status, _, stderr = run("decompress", tmp_path / "a.inva", "-o", tmp_path / "out", "--to", ".docx")
+    assert status == 2 and ".xml" in stderr and not (tmp_path / "out").exists()
+    assert run("decompress", tmp_path / "a.inva", "-o", tmp_path / "x.h5", "--to", ".xml")[0] == 2
+    assert run("decompress", tmp_path / "a.inva", "-o", tmp_path / "out", "--to", "h5")[0] == 0
+    assert [path.suffix for path in (tmp_path / "out").iterdir()] == [".h5"]
+
+
+def test_names_of_several_lines_are_printed_on_one(tmp_path, run):
+    curve = invae.Curve([0.1, 0.2], [3.0, 1.0], name="first\nsecond\t\x1b[31mred", units={"q": "1/nm"})
+    (tmp_path / "a.inva").write_bytes(invae.compress([curve], bound="abs:1"))
+    invae.data.write(curve, tmp_path / "a.h5")
+    assert run("list", tmp_path / "a.inva")[1].splitlines() == ["first second  [31mred"]
+    assert all(line.startswith("#") for line in run("get", 0, tmp_path / "a.inva")[1].splitlines()[:2])
+    assert len(run("info", tmp_path / "a.inva")[1].splitlines()) == 2
+    records = run("evaluate", tmp_path / "a.h5", tmp_path / "a.inva")[1].split("#")[2].splitlines()
+    assert len({line.count("\t") for line in records[1:]}) == 1
+
+
+@pytest.mark.parametrize("name", ["run [/x]", "run [red]", "a :b: c"])
+def test_names_are_no_markup_on_a_terminal(name, run, capsys, monkeypatch):
+    from invae.cli.console import print_table
+
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    print_table([{name: name}], name)
+    assert capsys.readouterr().out.count(name) == 3
+
+
+def test_a_folder_without_permission_is_named_before_any_work(curve_file, tmp_path, run, monkeypatch):
+    monkeypatch.setattr("os.access", lambda path, mode: False)
+    status, _, stderr = run("compress", "absent.dat", "-o", tmp_path / "a.inva")
+    assert status == 1 and "no permission" in stderr and str(tmp_path) in stderr
+
+
+def test_too_little_memory_is_one_sentence(curve_file, run, monkeypatch):
+    def greedy(*_, **__):
+        raise MemoryError("Unable to allocate 60 GiB")
+
+    monkeypatch.setattr("invae.data.read", greedy)
+    status, stdout, stderr = run("info", curve_file)
+    assert status == 1 and stdout == "" and "60 GiB" in stderr and stderr.count("\n") == 1
+
+
+def test_one_value_is_described(tmp_path, run):
+    np.save(tmp_path / "x.npy", np.float32(3))
+    assert "float32 array of one value" in run("info", tmp_path / "x.npy")[1]

@@ -53,3 +53,10 @@ def test_nothing_is_overwritten_and_wrong_endings_are_named(tmp_path, run):
     status, _, stderr = run("convert", source, "-o", tmp_path / "x.docx")
     assert status == 1 and ".h5" in stderr
     assert run("convert", source, "-o", tmp_path / "y.h5", "--to", ".xml")[0] == 2
+
+
+def test_a_path_inside_an_hdf5_file_is_a_file_to_write(tmp_path, run, rng):
+    np.save(tmp_path / "x.npy", rng.normal(size=(4, 5)))
+    assert run("convert", tmp_path / "x.npy", "-o", f"{tmp_path}/y.h5:/scan/ct")[0] == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["x.npy", "y.h5"]
+    np.testing.assert_array_equal(read_array(f"{tmp_path}/y.h5:/scan/ct"), np.load(tmp_path / "x.npy"))

@@ -118,6 +118,10 @@ def test_nothing_is_overwritten_without_force(problem, tmp_path, run):
         (("--operator", "blur", "--sigma", "1", "--rank", "many"), 2, "neither a number"),
         (("--operator", "blur", "--sigma", "1", "--noise", "0.1", "--rank", "9999"), 1, "rank"),
         ((), 1, "name the forward operator"),
+        (("--operator", "blur", "--sigma", "1", "--angles", "60"), 2, "--angles belongs to"),
+        (("--operator", "radon", "--angles", "9", "--boundary", "zero"), 2, "--boundary belongs to"),
+        (("--operator", "radon", "--angles", "9", "--arc", "0"), 2, "--arc 0"),
+        (("--operator", "radon", "--angles", "9", "--detector-distance", "5"), 2, "--source-distance"),
     ],
 )
 def test_wrong_usage_is_one_sentence(problem, tmp_path, run, arguments, status, words):
@@ -268,3 +272,18 @@ def test_refined_models_reconstruct_from_files_too(problem, tmp_path, run):
     status, _, stderr = run("reconstruct", tmp_path / "wrong.npy", "--with", model, "-o", out, "--force")
     assert status == 1 and "(3, 5)" in stderr
     assert run("fit", folder / "train.npy", "-o", model, *arguments, "--nonnegative", "--force")[0] == 2
+
+
+def test_a_fit_without_noise_names_a_number_as_its_error(problem, tmp_path, run):
+    folder, _ = problem
+    status, _, stderr = run(
+        "fit", folder / "train.npy", "-o", tmp_path / "m.h5", "--operator", "blur", "--sigma", 1
+    )
+    assert status == 0 and "rms error" in stderr and "nan" not in stderr and "warning" not in stderr
+
+
+def test_signals_of_one_axis_are_named(tmp_path, run):
+    np.save(tmp_path / "x.npy", np.ones(30))
+    arguments = ("-o", tmp_path / "m.h5", "--operator", "blur", "--sigma", 1)
+    status, _, stderr = run("fit", tmp_path / "x.npy", *arguments)
+    assert status == 1 and "(30,)" in stderr and "one signal per row" in stderr

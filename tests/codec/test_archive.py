@@ -47,6 +47,15 @@ def test_records_come_back_with_everything_but_the_bounded_values_exact(blob):
         assert Bound.parse("0.5sigma").check(original.intensity, back.intensity, original.sigma).all()
 
 
+def test_a_nul_in_a_name_neither_loses_a_record_nor_hides_another():
+    single = curve(name="a\0b")
+    assert identical(single, decompress(compress(single)))
+    pair = [single, curve(1, name="a b")]
+    with Archive(compress(pair)) as archive:
+        assert archive.names() == ["a b", "a b#2"]
+        assert all(identical(a, archive[name]) for a, name in zip(pair, archive.names(), strict=True))
+
+
 def test_lossless_records_are_identical():
     frame = Frame(
         data=np.arange(12, dtype=np.uint16).reshape(3, 4), mask=np.zeros((3, 4), np.uint8), name="f"

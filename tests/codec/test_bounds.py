@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -66,3 +68,16 @@ def test_same_bits_tells_nan_payloads_and_signs_of_zero_apart():
     nans = np.array([0x7FF8000000000000, 0x7FF8000000000001], dtype=np.uint64).view(np.float64)
     assert same_bits(nans, nans).all() and not same_bits(nans, nans[::-1]).any()
     assert not same_bits(np.array([0.0]), np.array([-0.0])).any()
+
+
+@pytest.mark.parametrize("text", ["abs:1e-3", "rel:1e-3", "log:1e-3", "0.5sigma"])
+def test_the_check_of_many_values_needs_little_memory_beside_its_result(rng, text):
+    x = 1 + rng.random((600, 1024))
+    y, sigma, mask = x + rng.normal(0, 2e-3, x.shape), np.full(x.shape, 3e-3), rng.random(x.shape) < 0.1
+    bound = Bound.parse(text)
+    rows = np.array([bound.ratio(*pair) for pair in zip(x, y, sigma, mask)])
+    assert np.array_equal(bound.ratio(x, y, sigma, mask), rows) and np.isinf(rows[mask]).all()
+    tracemalloc.start()
+    bound.ratio(x, y, sigma, mask)
+    assert tracemalloc.get_traced_memory()[1] < 40 * x.size
+    tracemalloc.stop()

@@ -66,7 +66,18 @@ def planted(rng, dtype):
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
 @pytest.mark.parametrize(
-    "text", ["abs:1e-4", "abs:1e-320", "abs:1e300", "rel:1e-6", "rel:0.9", "log:1e-3", "0.5sigma"]
+    "text",
+    [
+        "abs:1e-4",
+        "abs:1e-320",
+        "abs:1e300",
+        "abs:1.7e308",
+        "log:1.7e308",
+        "rel:1e-6",
+        "rel:0.9",
+        "log:1e-3",
+        "0.5sigma",
+    ],
 )
 def test_traps_of_floats(rng, dtype, text):
     bound, x = Bound.parse(text), planted(rng, dtype)

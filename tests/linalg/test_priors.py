@@ -92,6 +92,9 @@ def test_priors_are_stored_whole(tmp_path, make):
         lambda: GaussianPrior(np.zeros(4), np.eye(4), shape=(3,)),
         lambda: GaussianPrior.matern((4,), -1.0),
         lambda: GaussianPrior.matern((4,), 1.0, std=0.0),
+        lambda: GaussianPrior.matern((4,), 1.0, std=np.inf),
+        lambda: GaussianPrior.matern((4,), 1.0, mean=np.nan),
+        lambda: GaussianPrior(np.full(3, np.nan), np.eye(3)),
         lambda: MaternKernel((4,), 1.0, smoothness=0),
     ],
 )

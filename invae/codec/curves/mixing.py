@@ -69,13 +69,14 @@ LMS_STEP = 3
 
 @njit(cache=True, nogil=True)
 def code_plane(
-    stream, plane, decoding, start, A, B, M1, M2, N1, N2, N3, inverse, weight, softplus, odds, W, V, T, L, C, F,
-    rates, seen, met,
+    stream, plane, decoding, start, A, B, M1, M2, N1, N2, N3, inverse, weight, softplus, odds,
+    W, V, T, L, C, F, rates, seen, met,
 ):  # fmt: skip
     """Code ``plane`` into ``stream`` or, if ``decoding``, fill it from there; model arrays adapt in place.
 
     A model without memory has empty M1 and M2. For training, ``seen`` and ``met`` take what was seen and the
-    sign (in 1/64), and distance and cell size z of each value; either is empty otherwise. Returns the number of bytes written, or -1 when ``stream`` is too short.
+    sign (in 1/64), and distance and cell size z of each value; either is empty otherwise. Returns the number
+    of bytes written, or -1 when ``stream`` is too short.
     """
     n_rows, n_columns = plane.shape
     state = np.zeros(STATE, dtype=np.int64)

@@ -16,7 +16,7 @@ import numpy as np
 from invae.codec import decisions, network
 from invae.codec.curves import experts, first_mixing, mixing, recurrent
 from invae.codec.integers import decode_integers, encode_integers
-from invae.codec.stored import Part, empty_arrays, read_parts, write_parts
+from invae.codec.stored import MOST_32, MOST_64, Part, empty_arrays, network_parts, read_parts, write_parts
 from invae.codec.tables import S_MAX, SQUASH, STRETCH, mixing_tables
 from invae.codec.varint import Reader, Writer
 from invae.errors import ModelError
@@ -33,48 +33,39 @@ TRUST = 40  # count given to the stored cells
 
 _WEIGHTS = (decisions.N_SETS, decisions.N_DECISIONS, decisions.SELECTORS)
 _TAPS = (
-    Part("A", (experts.N_A, experts.LENGTH_A), np.int32, TAP_STEP),
-    Part("B", (experts.N_B, experts.LENGTH_B), np.int32, TAP_STEP),
+    Part("A", (experts.N_A, experts.LENGTH_A), np.int32, TAP_STEP, MOST_32),
+    Part("B", (experts.N_B, experts.LENGTH_B), np.int32, TAP_STEP, MOST_32),
 )
-_MIXERS = Part("V", (decisions.N_DECISIONS, decisions.SELECTORS, decisions.N_SETS), np.int32, WEIGHT_STEP)
-_ERRORS = (Part("C", (25, 16), np.int64, 4), Part("F", (64, 2), np.int64, 1))
-
-
-def _network_parts(n_inputs: int, hidden: tuple[int, int], step: int) -> tuple[Part, ...]:
-    return (
-        Part("N1", (n_inputs, hidden[0]), np.int16, step),
-        Part("N2", (hidden[0] + 1, hidden[1]), np.int16, step),
-        Part("N3", (hidden[1] + 1, network.N_LOGITS), np.int16, step),
-    )
-
-
+_MIXERS = Part(
+    "V", (decisions.N_DECISIONS, decisions.SELECTORS, decisions.N_SETS), np.int32, WEIGHT_STEP, MOST_32
+)
+_ERRORS = (Part("C", (25, 16), np.int64, 4, MOST_64), Part("F", (64, 2), np.int64, 1, 65535))
 _LEARNING = (
-    Part("W", (*_WEIGHTS, mixing.N_INPUTS), np.int32, WEIGHT_STEP),
+    Part("W", (*_WEIGHTS, mixing.N_INPUTS), np.int32, WEIGHT_STEP, MOST_32),
     _MIXERS,
-    Part("L", (16, mixing.N_MEAN), np.int64, 16),
+    Part("L", (16, mixing.N_MEAN), np.int64, 16, MOST_64),
     *_ERRORS,
 )
 _MEMORY, _INWARD = recurrent.MEMORY, recurrent.INWARD
 _PARTS = (
     *_TAPS,
-    Part("M1", (recurrent.N_SEEN[1] + 1, _INWARD), np.int16, NETWORK_STEP),
-    Part("M2", (_INWARD + _MEMORY + 1, 2 * _MEMORY), np.int16, NETWORK_STEP),
-    *_network_parts(recurrent.N_SEEN[1] + _MEMORY, recurrent.HIDDEN[1], NETWORK_STEP),
+    Part("M1", (recurrent.N_SEEN[1] + 1, _INWARD), np.int16, NETWORK_STEP, network.MOST),
+    Part("M2", (_INWARD + _MEMORY + 1, 2 * _MEMORY), np.int16, NETWORK_STEP, network.MOST),
+    *network_parts(recurrent.N_SEEN[1] + _MEMORY, recurrent.HIDDEN[1], NETWORK_STEP),
     *_LEARNING,
 )
 # of models whose network has no memory
-_SECOND_PARTS = (*_TAPS, *_network_parts(recurrent.N_SEEN[0], recurrent.HIDDEN[0], 1), *_LEARNING)
+_SECOND_PARTS = (*_TAPS, *network_parts(recurrent.N_SEEN[0], recurrent.HIDDEN[0]), *_LEARNING)
 # of models from before there was a network
 _FIRST_PARTS = (
     *_TAPS,
-    Part("W", (*_WEIGHTS, first_mixing.N_INPUTS), np.int32, WEIGHT_STEP),
+    Part("W", (*_WEIGHTS, first_mixing.N_INPUTS), np.int32, WEIGHT_STEP, MOST_32),
     _MIXERS,
-    Part("L", (16, experts.N_EXPERTS), np.int64, 16),
+    Part("L", (16, experts.N_EXPERTS), np.int64, 16, MOST_64),
     *_ERRORS,
 )
 _LAYOUTS = {MAGIC: _PARTS, SECOND: _SECOND_PARTS, FIRST: _FIRST_PARTS}
 NETWORK = ("M1", "M2", "N1", "N2", "N3")
-_MOST = dict(zip(NETWORK, (network.MOST, network.MOST, *network.MOST_WEIGHTS)))
 
 
 class CurveModel:
@@ -213,9 +204,6 @@ class CurveModel:
             values = decode_integers(Reader(reader.block()), 1, int(used.sum()))[0]
         except ValueError as error:
             raise ModelError(f"the codec model is damaged ({error}); restore a copy") from error
-        for layer, most in _MOST.items():
-            if np.abs(arrays.get(layer, 0)).max() > most:
-                raise ModelError(f"the codec model is damaged (a weight beyond {most}); restore a copy")
         stretched = np.zeros(shape, dtype=np.int64)
         stretched[used] = np.clip(values * CHANCE_STEP, -S_MAX, S_MAX)
         cells = (SQUASH[stretched + S_MAX] << 14) | np.where(used, TRUST, 0)

@@ -12,7 +12,7 @@ from importlib.resources import files
 
 import numpy as np
 
-from invae.codec import decisions, network
+from invae.codec import decisions
 from invae.codec.frames.centres import find_centres
 from invae.codec.frames.mixing import (
     HIDDEN,
@@ -27,7 +27,7 @@ from invae.codec.frames.mixing import (
     code_frames,
 )
 from invae.codec.integers import NO_OFFSETS
-from invae.codec.stored import Part, empty_arrays, read_parts, write_parts
+from invae.codec.stored import MOST_32, MOST_64, Part, empty_arrays, network_parts, read_parts, write_parts
 from invae.codec.tables import mixing_tables
 from invae.codec.varint import Reader, Writer
 from invae.errors import ModelError
@@ -41,14 +41,12 @@ FEWEST = 256  # pixels below which mixing has nothing to learn from
 FEWEST_COLUMNS = 4
 WEIGHT_STEP = 256
 _PARTS = (
-    Part("A", (N_CLASSES, N_TAPS), np.int32, 8),
-    Part("N1", (N_SEEN, HIDDEN[0]), np.int16, 1),
-    Part("N2", (HIDDEN[0] + 1, HIDDEN[1]), np.int16, 1),
-    Part("N3", (HIDDEN[1] + 1, network.N_LOGITS), np.int16, 1),
-    Part("W", (decisions.N_SETS, decisions.N_DECISIONS, N_INPUTS), np.int32, WEIGHT_STEP),
-    Part("V", (decisions.N_DECISIONS, decisions.N_SETS), np.int32, WEIGHT_STEP),
-    Part("L", (N_WIDTHS, N_MEAN), np.int64, 16),
-    Part("C", (N_SIDES, N_WIDTHS), np.int64, 4),
+    Part("A", (N_CLASSES, N_TAPS), np.int32, 8, MOST_32),
+    *network_parts(N_SEEN, HIDDEN),
+    Part("W", (decisions.N_SETS, decisions.N_DECISIONS, N_INPUTS), np.int32, WEIGHT_STEP, MOST_32),
+    Part("V", (decisions.N_DECISIONS, decisions.N_SETS), np.int32, WEIGHT_STEP, MOST_32),
+    Part("L", (N_WIDTHS, N_MEAN), np.int64, 16, MOST_64),
+    Part("C", (N_SIDES, N_WIDTHS), np.int64, 4, MOST_64),
 )
 
 
@@ -163,9 +161,6 @@ class FrameModel:
             arrays = read_parts(reader, _PARTS)
         except ValueError as error:
             raise ModelError(f"the frame model is damaged ({error}); restore a copy") from error
-        for name, most in zip(("N1", "N2", "N3"), network.MOST_WEIGHTS):
-            if np.abs(arrays[name]).max() > most:
-                raise ModelError(f"the frame model is damaged (a weight beyond {most}); restore a copy")
         return cls(arrays)
 
     @property

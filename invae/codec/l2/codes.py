@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import math
 import zlib
+from itertools import accumulate
 
 import numpy as np
 
@@ -133,7 +134,9 @@ def decode_l2(data: bytes, model: L2Model) -> np.ndarray:
     n_exact = reader.number()
     if n != len(model.atoms) or n_exact > N or N * n > MOST_VALUES:
         raise reader.fail(f"{N} rows of length {n} with {n_exact} exact ones do not fit the model")
-    exact = np.cumsum([reader.number() for _ in range(n_exact)], dtype=np.int64)
+    exact = list(accumulate(reader.number() for _ in range(n_exact)))
+    if n_exact and exact[-1] >= N:
+        raise reader.fail("an exact row lies beyond the last row")
     packed = reader.block()
     codes, side = decode_codes(reader.block(), (N, model.atoms.shape[1]), 3, model.usage, model.stride)
     if (side[:, 2] < 0).any() or (side[:, 2] >= len(STEPS)).any() or (np.abs(side[:, 0]) > 16000).any():
@@ -141,12 +144,10 @@ def decode_l2(data: bytes, model: L2Model) -> np.ndarray:
     rows = _synthesise(side, codes, model)
     if n_exact:
         try:
-            stored = np.frombuffer(zlib.decompress(packed), "<f8").reshape(n_exact, n)
+            plain = zlib.decompressobj().decompress(packed, 8 * n_exact * n)
+            rows[exact] = np.frombuffer(plain, "<f8").reshape(n_exact, n)
         except (zlib.error, ValueError) as error:
             raise reader.fail(f"exact rows cannot be unpacked ({error})") from error
-        if exact[-1] >= N:
-            raise reader.fail("an exact row lies beyond the last row")
-        rows[exact] = stored
     return rows
 
 

@@ -32,6 +32,7 @@ __all__ = ["L2_GRID_GROUP", "L2_GROUP", "decode_l2_group", "encode_l2_group"]
 L2_GROUP, L2_GRID_GROUP = 4, 5
 EXACT, LINEAR, LOG = 0, 1, 2
 LONGEST, SEGMENT, PATCH = 512, 256, 16
+FEWEST = 4  # values
 FRAME_ATOMS = (f"dct{PATCH}", "impulse")
 Family = tuple[int, int, int]
 
@@ -119,6 +120,8 @@ def decode_l2_group(data: bytes, origin: int, n_items: int, model: PlaneModel) -
         raise reader.fail(f"mode {max(modes)} of an L2 group is unknown to this version")
     items = decode_group(reader.block(), origin, n_items)
     values = [_values(item) for item in items]
+    if any(m != EXACT and v.size < FEWEST for v, m in zip(values, modes)):
+        raise reader.fail("an item is too small to be coded by L2")
     if kind == L2_GRID_GROUP:
         for shape in _shapes(values, modes):
             members = _of_shape(shape, values, modes)
@@ -194,7 +197,7 @@ def _budget(values: np.ndarray, mode: int, tolerance: float) -> float:
 
 
 def _mode(values: np.ndarray) -> int:
-    if values.size < 4 or values.dtype.kind == "b" or not np.isfinite(values).all():
+    if values.size < FEWEST or values.dtype.kind == "b" or not np.isfinite(values).all():
         return EXACT
     if values.min() == values.max():
         return EXACT  # the error is relative to the spread, and there is none

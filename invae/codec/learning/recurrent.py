@@ -85,7 +85,7 @@ def train_recurrent(
 
 
 def _statement(layers: Sequence[Any], x: Any) -> Any:
-    """Logits for rows of what was seen and its sign, (rows, n, inputs + 1), as `remember` and `respond` find them.
+    """Logits for rows of what was seen and its sign, (rows, n, inputs + 1), as the coder finds them.
 
     A gated recurrent unit whose reset gate stands open.
     """

@@ -66,7 +66,9 @@ def train_codec(
     start = start or default_model()
     network = None if start.curves is None or start.curves.is_former else start.curves.network
     if curves and network is None:
-        raise InputError(f"the curve model of {start} is of a former layout or none; start from another model")
+        raise InputError(
+            f"the curve model of {start} is of a former layout or none; start from another model"
+        )
     rng = np.random.default_rng(rng)
     report = progress or (lambda done, total: None)
     parts = bool(curves) + bool(frames)

@@ -15,6 +15,8 @@ import math
 
 import numpy as np
 
+from invae.codec.transforms import in_pieces
+
 __all__ = [
     "MOST_CELLS",
     "MOST_DITHERED",
@@ -106,12 +108,18 @@ class DitheredCells:
 
     def numbers(self, counts: np.ndarray, u: np.ndarray) -> np.ndarray:
         """Cell numbers of counts 0 .. top."""
+        return in_pieces(self._numbers, counts, u)
+
+    def _numbers(self, counts: np.ndarray, u: np.ndarray) -> np.ndarray:
         place = np.clip(counts - self._first, self._below, self.scale.size - 1)
         cell = ((self.scale[place] + u) >> T_BITS) - self._first_cell(u)
         return np.where(counts <= LAST_EXACT, counts, LAST_EXACT + 1 + cell)
 
     def counts(self, numbers: np.ndarray, u: np.ndarray) -> np.ndarray:
         """Decoded counts."""
+        return in_pieces(self._counts, numbers, u)
+
+    def _counts(self, numbers: np.ndarray, u: np.ndarray) -> np.ndarray:
         cell = np.clip(numbers - LAST_EXACT - 1, 0, (self.scale[-1] >> T_BITS) + 1) + self._first_cell(u)
         start, stop = (
             np.clip((cell << T_BITS) - u, 0, self.scale[-1]),
