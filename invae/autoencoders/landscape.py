@@ -101,6 +101,8 @@ class Landscape:
             decay,
         )
         self.variances, self.directions = symmetric_eigen(covariance)
+        if self.variances.sum() > covariance.trace() + 1e-8 * m * np.abs(covariance).max():
+            raise InputError("covariance has a negative eigenvalue; pass X.T @ X / N or its like")
         s = np.full(len(self.variances), decay.flat[-1])
         s[: decay.size] = decay.ravel()[: len(s)]
         self.gains = elastic(np.sqrt(self.variances), product, s)

@@ -92,8 +92,10 @@ class LinearAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         X = validate_data(self, X, dtype=(np.float64, np.float32))
         n = X.shape[1]
         k = self.n_components
-        if k is not None and not 1 <= k <= n:
-            raise InputError(f"n_components={k} is not in 1..n={n}; use 1<=n_components<={n} or None")
+        if k is not None and not (1 <= k <= n and int(k) == k):
+            raise InputError(
+                f"n_components={k} is not a whole number in 1..n={n}; use 1<=n_components<={n} or None"
+            )
         self.mean_, power, U = principal_directions(X, self.center)
         k = max(1, len(power)) if k is None else int(k)
         decay = np.asarray(self.decay, np.float64)

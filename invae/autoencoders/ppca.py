@@ -97,12 +97,14 @@ class ProbabilisticPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         """
         X = validate_data(self, X, dtype=(np.float64, np.float32), ensure_all_finite="allow-nan")
         N, n = X.shape
-        k = max(1, min(N, n) - 1) if self.n_components is None else int(self.n_components)
-        if not 1 <= k <= n:
-            raise InputError(f"n_components={k} is not in 1..n={n}; use 1<=n_components<={n} or None")
+        k = max(1, min(N, n) - 1) if self.n_components is None else self.n_components
+        if not (1 <= k <= n and int(k) == k):
+            raise InputError(
+                f"n_components={k} is not a whole number in 1..n={n}; use 1<=n_components<={n} or None"
+            )
         if self.noise_variance is not None and not self.noise_variance > 0:
             raise InputError(f"noise_variance={self.noise_variance} is not positive; use None to estimate it")
-        self.n_components_ = k
+        self.n_components_ = k = int(k)
         seen = ~np.isnan(X)
         if not seen.any(axis=0).all():
             raise InputError(

@@ -177,8 +177,8 @@ class SparseAutoencoder(SparseModel):
 
     def _check(self) -> None:
         super()._check()
-        if self.n_atoms is not None and self.n_atoms < 1:
-            raise InputError(f"n_atoms={self.n_atoms}: a dictionary needs at least one atom")
+        if self.n_atoms is not None and (self.n_atoms < 1 or int(self.n_atoms) != self.n_atoms):
+            raise InputError(f"n_atoms={self.n_atoms}: a dictionary needs whole atoms, at least one")
 
     def _learn(self, rows: np.ndarray, D: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Alternate codes and atoms; D is improved in place, the last codes (N, l) are returned."""

@@ -177,6 +177,7 @@ class UncertaintyMixin:
                 noisy - self.mean_y_,
                 self._n_samples,
                 self._share,
+                self._is_cut,
             )
         curve = self.validated_risk_curve_
         if found is None and curve is not None and self.rank_ < len(curve):
@@ -186,9 +187,13 @@ class UncertaintyMixin:
     def _leaves_out(self) -> bool:
         """Whether a sample can be left out of the fitted map: not of an iterated one, and not where few
         samples without shrinkage decide which directions a low rank keeps."""
-        cut = self.risk_curve_[self.rank_] > 1.01 * self.risk_curve_[-1]
         few = self._share == 1.0 and self._n_samples < MANY_PER_RANK * self.rank_
-        return not (self._exact or (cut and few))
+        return not (self._exact or (self._is_cut and few))
+
+    @property
+    def _is_cut(self) -> bool:
+        """Whether the map lacks directions of substance."""
+        return bool(self.risk_curve_[self.rank_] > 1.01 * self.risk_curve_[-1])
 
     def _affordable(self) -> int:
         """Examples whose images under the symmetry fit into some hundred megabytes."""

@@ -8,17 +8,18 @@ so that one pass gives the whole curve. Noise of covariance tau R on the measure
 expectation, sum_{k <= r} tau (E R E^T)_kk, instead of one random draw of it.
 
 Where no sample is held out, each is left out of the moments in turn. It enters Gamma as a d d^T and C_yy as
-a g g^T, with d = x - mean_x, g its image and a = (1 - rho) / N; taking these away again [1] gives
+a g g^T, with d = x - mean_x, g its image and a = (1 - rho) / N; about the mean of the others these count
+N / (N - 1) times. Taking them away again [1] gives
 
-    x_hat_{-i}(y) = A y + a beta (A g - d),    beta = g^T C_yy^{-1} y / (1 - a g^T C_yy^{-1} g),
+    x_hat_{-i}(y) = A y + a beta (A g - d),    beta = g^T C_yy^{-1} y / (1 - 1 / N - a g^T C_yy^{-1} g),
 
 so that the risk on unseen signals costs two predictions for each signal. Images of a sample under a
 symmetry leave together with it (a block of them, the same formula with matrices).
 
 References
 ----------
-[1] Sherman, Morrison (1950), Ann. Math. Stat. 21. Deviations: the shrinkage is not chosen anew, and a map of
-low rank keeps its directions.
+[1] Sherman, Morrison (1950), Ann. Math. Stat. 21. Deviations: the shrinkage is not chosen anew, and a map
+that is cut to a low rank keeps its directions.
 """
 
 from __future__ import annotations
@@ -71,6 +72,7 @@ def left_out_risk(
     measured: np.ndarray,
     n_samples: int,
     share: float = 1.0,
+    cut: bool = False,
 ) -> float | None:
     """Mean squared error on training signals that were left out of the moments, one orbit at a time.
 
@@ -86,6 +88,9 @@ def left_out_risk(
         N, images of the samples under the symmetry counted.
     share : float
         1 - rho, the weight of the sample covariance in Gamma.
+    cut : bool
+        Whether the map is of lower rank than the best one, and keeps its directions; else those that a signal
+        brought with it leave, too.
 
     Returns
     -------
@@ -103,7 +108,7 @@ def left_out_risk(
     shift = others * D.sum(axis=0), others * G.sum(axis=0)
     y = measured + shift[1]
     t_y = np.asarray(y @ core.whitener.T, np.float64)
-    pivot = np.eye(k) - weight * np.einsum("jiq,q,liq->ijl", t, scale, t)
+    pivot = np.eye(k) - 1 / n_samples - weight * np.einsum("jiq,q,liq->ijl", t, scale, t)
     if np.linalg.eigvalsh(pivot)[:, 0].min() < LEAST_PIVOT:
         return None
     beta = np.linalg.solve(pivot, np.einsum("jiq,q,iq->ij", t, scale, t_y)[:, :, None])[:, :, 0]
@@ -112,5 +117,6 @@ def left_out_risk(
     change = weight * np.einsum("ij,jir->ir", beta, inside.reshape(k, N, -1))
     z = np.asarray(y @ encoder.T, np.float64) + change
     x = D[0] + shift[0]
-    gain = 2 * (x @ decoder) * z - z**2
-    return float(np.mean(np.einsum("ij,ij->i", x, x, dtype=np.float64) - gain.sum(axis=1)))
+    outside = x if cut else x + weight * np.einsum("ij,jin->in", beta, D)
+    errors = np.sum((x @ decoder - z) ** 2, axis=1) - np.sum((outside @ decoder) ** 2, axis=1)
+    return float(np.mean(np.einsum("ij,ij->i", outside, outside, dtype=np.float64) + errors))

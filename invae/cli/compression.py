@@ -53,7 +53,7 @@ def compress(
     from invae.codec import Archive, Bound, write_archive
 
     Bound.parse(bound)
-    check_output(output, force)
+    check_output(output, force, data)
     coder = codec_model(model, "default")
     options = {"sigma_bound": sigma_bound, "model": coder, "embed": embed, "jobs": jobs}
     with ExitStack() as opened, progress("compressing") as update:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -83,11 +83,16 @@ def progress(text: str) -> Iterator[Callable[[int, int], None]]:
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
-def check_output(path: str | os.PathLike[str], force: bool) -> Path:
-    """Refuse an output that exists (without --force) or whose folder is closed, before any work is done."""
+def check_output(path: str | os.PathLike[str], force: bool, sources: Iterable[Path] = ()) -> Path:
+    """Refuse an output that exists (without --force) or whose folder is closed, before any work is done.
+
+    One that is among ``sources``, the data that go in, is refused even with --force.
+    """
     from invae.data.arrays import split_inner_path
 
     path = split_inner_path(path)[0]
+    if path.resolve() in {split_inner_path(source)[0].resolve() for source in sources}:
+        raise FileError(f"{path} is among the data that go in and would be lost; choose another name")
     if path.is_dir():
         raise FileError(f"{path} is a folder; name a file in it")
     if path.exists() and not force:

@@ -86,7 +86,7 @@ def fit(
     from invae.interop.files import fit_file
     from invae.persistence import save
 
-    check_output(output, force)
+    check_output(output, force, [signals] if measurements is None else [signals, measurements])
     if slim and (noise == "auto" or refine is not None):
         raise typer.BadParameter("--noise auto and --refine need the whole model; leave out --slim")
     if nonnegative and refine is None:
@@ -184,7 +184,7 @@ def reconstruct(
     file, inner = split_inner_path(output)
     std_output = Path(f"{file.with_name(f'{file.stem}_std{file.suffix}')}" + (f":{inner}" if inner else ""))
     for path in (output, std_output) if std else (output,):
-        check_output(path, force)
+        check_output(path, force, [measurements, model])
     if (kind := kind_of(model)) != "model":
         raise ModelError(f"{model} is no model but holds {kind}; name a file written by invae fit")
     reconstructor = load(model)

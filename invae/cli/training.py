@@ -33,7 +33,7 @@ def train(
     from invae.codec import train_codec
     from invae.persistence import save
 
-    check_output(output, force)
+    check_output(output, force, data)
     content, _ = load_inputs(data, q_unit)
     items = _items(content)
     with progress("training") as update:

@@ -270,18 +270,22 @@ def _beside(
     """sigma or mask as a list beside ``items``."""
     if given is None:
         return None
-    if container == "array":
-        values: Sequence[Any] = [given]
-    elif isinstance(items, Blocks):
+    if isinstance(items, Blocks):
+        given = given if hasattr(given, "shape") else np.asarray(given)
         if tuple(given.shape) != tuple(items.data.shape):
             raise InputError(
                 f"{what} has shape {given.shape}, its values have {items.data.shape}; they must agree"
             )
         return Blocks(given, items.n_rows)
-    elif container == "named arrays":
-        values = [given[name] for name in names or []]
-    else:
-        values = list(given)
+    try:
+        if container == "named arrays":
+            values: Sequence[Any] = [given[name] for name in names or []]
+        else:
+            values = [given] if container == "array" else list(given)
+    except (TypeError, LookupError) as error:
+        raise InputError(
+            f"{what} is no match for {container}: give one for each, by its name or in their order"
+        ) from error
     if len(values) != len(items):
         raise InputError(f"{len(values)} arrays of {what} for {len(items)} arrays of values")
     arrays = [np.asarray(value) for value in values]

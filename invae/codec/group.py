@@ -240,7 +240,10 @@ def check_item(item: Any) -> Any:
     """
     if isinstance(item, Curve | Frame):
         return item
-    array = np.asarray(item)
+    try:
+        array = np.asarray(item)
+    except ValueError as error:
+        raise InputError(f"cannot compress a {type(item).__name__} that is no array ({error})") from error
     if array.dtype.kind not in "biuf":
         raise InputError(
             f"cannot compress {type(item).__name__} of dtype {array.dtype}; "

@@ -149,7 +149,7 @@ def _read_tiff(file: Path) -> np.ndarray:
 
     try:
         return np.asarray(tifffile.imread(file))
-    except (tifffile.TiffFileError, ValueError, KeyError, IndexError, OSError) as error:
+    except Exception as error:  # of damaged files tifffile raises what its parsing happens to meet
         raise FormatError(f"{file.name}: damaged or unsupported TIFF file ({error})") from error
 
 

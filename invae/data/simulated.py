@@ -92,7 +92,9 @@ class _SimulatedSet:
                         texts = file[key].asstr()[()]
                         fields[key] = tuple(texts if key == "model" else map(json.loads, texts))
                 return cls(**fields)
-        except (OSError, KeyError, TypeError) as error:
+        except FormatError:
+            raise
+        except (OSError, KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
             raise FormatError(f"{path} cannot be read as {cls.__name__}: {error}") from error
 
     def _by_sample(self) -> dict[str, Any]:

@@ -55,9 +55,16 @@ def write(
     FileError
         The file exists and ``overwrite`` is false, or the folder is missing.
 
-    Examples -------- >>> import tempfile >>> import numpy as np >>> curve = Curve(q=np.array([0.1, 0.2]),
-    intensity=np.array([3.0, np.nan]), units={"q": "1/nm"}, name="a") >>> with tempfile.TemporaryDirectory()
-    as folder: ...     [again] = read(write(curve, f"{folder}/a.xml")) >>> identical(curve, again) True
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> from invae.data.read import read
+    >>> curve = Curve(q=np.array([0.1, 0.2]), intensity=np.array([3.0, np.nan]), units={"q": "1/nm"})
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     [again] = read(write(curve, f"{folder}/a.xml"))
+    >>> again.units, again.intensity
+    ({'q': '1/nm'}, array([ 3., nan]))
     """
     records = [records] if isinstance(records, Curve | Frame) else list(records)
     target = Path(path)

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from invae.autoencoders.checkpoint import Checkpoint
-from invae.data.arrays import write_array
+from invae.data.arrays import split_inner_path, write_array
 from invae.data.batches import RowWriter, identity, open_rows
-from invae.errors import FormatError, InputError
+from invae.errors import FileError, FormatError, InputError
 
 __all__ = ["fit_file", "reconstruct_file"]
 
@@ -137,6 +137,10 @@ def reconstruct_file(
     FileError, FormatError
         A file is missing, in the way, or of another format.
     """
+    for path in _outputs(output, std_output):
+        file, _ = split_inner_path(path)
+        if file.exists() and not overwrite:
+            raise FileError(f"{file} exists already; choose another name or allow overwriting (--force)")
     with open_rows(measurements) as rows:
         shape_y = _measurement_shape(model)
         single = tuple(rows.shape) == shape_y

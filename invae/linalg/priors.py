@@ -299,6 +299,8 @@ class GaussianPrior:
         }
         if self._kernel is not None:
             state["kernel"] = [self._kernel.length_scale, self._kernel.smoothness]
+        if self.choice is not None:
+            state["choice"] = vars(self.choice)
         return state
 
     @classmethod
@@ -306,7 +308,11 @@ class GaussianPrior:
         """Rebuild the prior that `to_state` described."""
         shape = tuple(state["shape"])
         kernel = MaternKernel(shape, *state["kernel"]) if "kernel" in state else None
-        return cls.__new__(cls)._set(state["mean"], shape, state["B"], state["scale"], kernel)
+        prior = cls.__new__(cls)._set(state["mean"], shape, state["B"], state["scale"], kernel)
+        if "choice" in state:
+            tried = [tuple(row) for row in state["choice"]["tried"]]
+            prior.choice = KernelChoice(**{**state["choice"], "tried": tried})
+        return prior
 
     def __repr__(self) -> str:
         rank = 0 if self._B is None else self._B.shape[1]

@@ -152,6 +152,8 @@ class PoissonNoise:
         """Clean measurements with rounding below zero removed."""
         clean = as_float(clean)
         lowest, highest = float(clean.min(initial=0)), float(clean.max(initial=0))
+        if not np.isfinite(highest - lowest):
+            raise InputError("Poisson noise needs finite measurements, got NaN or infinite ones; remove them")
         if lowest < -1e-6 * max(highest, abs(lowest)):
             raise InputError(f"Poisson noise needs measurements >= 0, got a smallest value of {lowest:.4g}")
         return np.maximum(clean, 0)

@@ -202,6 +202,7 @@ def test_random_starts_are_reproducible():
     [
         (lambda: Landscape(np.ones((2, 3)), 1), "square"),
         (lambda: Landscape(np.array([[1.0, 1.0], [0.0, 1.0]]), 1), "not symmetric"),
+        (lambda: Landscape(np.diag([2.0, -1.0]), 1), "negative eigenvalue"),
         (lambda: Landscape(np.eye(3), 4), "n_components=4"),
         (lambda: Landscape(np.eye(3), 2, -1.0), "penalties"),
         (lambda: Landscape(np.eye(3), 2, 0.0, [2.0, 1.0]), "rising"),

@@ -152,6 +152,7 @@ def test_save_and_load(X, tmp_path):
     ("ae", "message"),
     [
         (LinearAutoencoder(9), "n_components=9"),
+        (LinearAutoencoder(2.5), "n_components=2.5"),
         (LinearAutoencoder(2, product=-1.0), "product"),
         (LinearAutoencoder(2, decay=[2.0, 1.0]), "rising"),
     ],

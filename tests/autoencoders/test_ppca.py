@@ -168,6 +168,7 @@ def test_slow_em_says_so(rng):
     ("model", "message"),
     [
         (ProbabilisticPCA(11), "n_components=11"),
+        (ProbabilisticPCA(2.5), "n_components=2.5"),
         (ProbabilisticPCA(2, noise_variance=0.0), "not positive"),
     ],
 )

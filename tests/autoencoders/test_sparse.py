@@ -145,6 +145,7 @@ def test_progress_is_told(rng):
     [
         ({"encoder": "magic"}, "encoder"),
         ({"n_atoms": 0}, "n_atoms"),
+        ({"n_atoms": 2.5}, "n_atoms=2.5"),
         ({"penalty": -1.0}, "penalty"),
         ({"n_epochs": 0}, "n_epochs"),
     ],

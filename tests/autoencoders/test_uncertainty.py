@@ -228,6 +228,18 @@ def test_validated_risk_is_that_of_fits_without_the_sample(augment, rng):
     assert (rec.validated_risk_ > 1.2 * rec.risk_) == (augment is None)
 
 
+@pytest.mark.parametrize("augment", [None, "flips"])
+@pytest.mark.parametrize("N", [2, 12, 40])
+def test_validated_risk_of_few_samples_and_fewer_measurements_than_unknowns(N, augment, rng):
+    F = invae.Radon(SHAPE, n_angles=2)  # 24 measurements of 64 pixels
+    X = GaussianPrior.matern(SHAPE, 3.0, smoothness=1.5, mean=1.0).sample(N, rng)
+
+    def make():
+        return BayesRiskReconstructor(F, noise=0.05, shrinkage=None, augment=augment, rank="full")
+
+    assert make().fit(X).validated_risk_ == pytest.approx(left_out_by_hand(make, X, 0.05), rel=0.05)
+
+
 @pytest.mark.parametrize("N", [40, 200])
 @pytest.mark.parametrize("paired", [False, True])
 def test_validated_risk_is_the_error_on_new_signals(N, paired, rng):

@@ -293,3 +293,17 @@ def test_too_little_memory_is_one_sentence(curve_file, run, monkeypatch):
 def test_one_value_is_described(tmp_path, run):
     np.save(tmp_path / "x.npy", np.float32(3))
     assert "float32 array of one value" in run("info", tmp_path / "x.npy")[1]
+
+
+def test_data_are_not_replaced_by_what_is_made_of_them_even_with_force(tmp_path, run, rng):
+    path = tmp_path / "x.npy"
+    np.save(path, rng.normal(size=(20, 30)))
+    before = path.read_bytes()
+    for command in (
+        ("compress", path, "--bound", "abs:1"),
+        ("train", path),
+        ("fit", path, "--operator", "blur", "--sigma", 1),
+        ("reconstruct", path, "--with", path),
+    ):
+        status, _, stderr = run(*command, "-o", path, "--force")
+        assert status == 1 and "would be lost" in stderr and path.read_bytes() == before

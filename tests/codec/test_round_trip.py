@@ -202,3 +202,20 @@ def test_large_stacks_are_read_and_coded_in_blocks(rng, tmp_path, monkeypatch):
         assert compress(file.create_dataset("data", data=stack), "abs:1") == blob
         small = file.create_dataset("small", data=stack[:2])
         assert np.array_equal(decompress(compress(small)), stack[:2])
+
+
+@pytest.mark.parametrize(
+    ("data", "sigma"),
+    [
+        ([np.zeros(5)], 0.5),
+        ({"a": np.zeros(5)}, np.ones(5)),
+        ({"a": np.zeros(5)}, {"b": np.ones(5)}),
+        (np.zeros((700, 60)), 0.5),
+        (np.zeros((700, 60)), [0.5]),
+        ([np.zeros(3), [1, 2]], None),
+    ],
+)
+def test_data_or_deviations_that_do_not_match_are_said_to(monkeypatch, data, sigma):
+    monkeypatch.setattr(api, "BLOCK_VALUES", 1 << 13)
+    with pytest.raises(InputError, match=r"match|agree|no array"):
+        compress(data, "1sigma", sigma=sigma)

@@ -68,6 +68,18 @@ def test_what_cannot_be_read_is_said(tmp_path):
         read_array(tmp_path / "t.npy")
 
 
+@pytest.mark.parametrize("place", range(0, 200, 7))
+def test_a_damaged_tiff_is_a_format_error_or_an_array(tmp_path, place):
+    path = write_array(tmp_path / "a.tif", np.arange(12.0).reshape(3, 4))
+    raw = bytearray(path.read_bytes())
+    raw[place % len(raw)] ^= 0xFF
+    path.write_bytes(bytes(raw))
+    try:
+        assert isinstance(read_array(path), np.ndarray)
+    except FormatError as error:
+        assert "a.tif" in str(error)
+
+
 def test_what_cannot_be_written_is_said(tmp_path):
     with pytest.raises(InputError, match="ending"):
         write_array(tmp_path / "a.xyz", np.zeros(2))

@@ -133,7 +133,9 @@ def test_foreign_and_missing_files_are_clear_errors(tmp_path):
     (tmp_path / "text.h5").write_text("hello")
     with h5py.File(tmp_path / "other.h5", "w"):
         pass
-    for name in ("text.h5", "other.h5"):
+    with h5py.File(tmp_path / "settings.h5", "w") as file:
+        file.attrs.update(format=SimulatedCurves._format, settings="{broken")
+    for name in ("text.h5", "other.h5", "settings.h5"):
         with pytest.raises(FormatError, match="SimulatedCurves"):
             SimulatedCurves.read(tmp_path / name)
 

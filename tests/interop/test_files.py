@@ -68,6 +68,21 @@ def test_one_measurement_gives_one_signal(tmp_path):
     np.testing.assert_array_equal(np.load(tmp_path / "x.npy"), [0, 2, 4])
 
 
+@pytest.mark.parametrize("shape", [(3,), (7, 3)])
+@pytest.mark.parametrize("existing", ["x.npy", "s.npy"])
+def test_outputs_that_exist_are_named_before_any_row_is_reconstructed(tmp_path, shape, existing):
+    class Flat(Doubler):
+        def predict(self, measurements, return_std=False):
+            raise AssertionError("the work has begun")
+
+    np.save(tmp_path / "y.npy", np.ones(shape))
+    (tmp_path / existing).write_text("precious")
+    paths = (tmp_path / "y.npy", tmp_path / "x.npy")
+    with pytest.raises(FileError, match=existing):
+        reconstruct_file(Flat(), *paths, std_output=tmp_path / "s.npy")
+    assert (tmp_path / existing).read_text() == "precious"
+
+
 @pytest.mark.parametrize("shape", [(4, 5), (0, 3), (3, 3, 3)])
 def test_wrong_shapes_are_named_and_leave_nothing(tmp_path, shape):
     np.save(tmp_path / "y.npy", np.zeros(shape))

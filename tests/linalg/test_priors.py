@@ -81,6 +81,12 @@ def test_priors_are_stored_whole(tmp_path, make):
     assert np.array_equal(again.sample(3, rng=0), prior.sample(3, rng=0))
 
 
+def test_what_kernel_shrinkage_chose_is_stored(rng, tmp_path):
+    prior = GaussianPrior.from_samples(rng.standard_normal((20, 4, 4)), shrinkage="kernel")
+    again = invae.load(invae.save(prior, tmp_path / "prior.h5"))
+    assert again.choice == prior.choice and len(again.choice.tried) > 5
+
+
 @pytest.mark.parametrize(
     "make",
     [

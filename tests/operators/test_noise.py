@@ -57,5 +57,7 @@ def test_wrong_levels_are_refused():
         PoissonNoise(0)
     with pytest.raises(InputError, match="clean"):
         GaussianNoise(relative=0.1).std_for()
+    with pytest.raises(InputError, match="finite"):
+        PoissonNoise(1.0).sample(np.array([[np.nan, 2.0]]))
     with pytest.raises(InputError, match=">= 0"):
         PoissonNoise(1.0).sample(np.array([[-1.0, 2.0]]))
