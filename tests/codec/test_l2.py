@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from invae.codec.l2.bases import analytic_atoms
 from invae.codec.l2.codes import L2Model, analytic_model, decode_l2, encode_l2, pca_model, train_l2
 from invae.codec.l2.entropy import decode_codes, encode_codes
+from invae.codec.l2.model import _quantised
 from invae.data.sasmodels_bridge import has_compiler
 from invae.data.simulate_curves import default_q, simulate_curves
 from invae.errors import FormatError, InputError, ModelError
@@ -202,3 +203,12 @@ def test_codes_survive_the_entropy_coder(seed, density, size):
     usage = rng.integers(24, 65000, l)
     decoded, beside = decode_codes(encode_codes(codes, side, usage), (N, l), 3, usage)
     assert np.array_equal(decoded, codes) and np.array_equal(beside, side)
+
+
+@pytest.mark.parametrize("names", [("smooth", "cosine8", "impulse"), ("dct16", "impulse")])
+def test_rounding_errors_of_a_machine_do_not_change_the_dictionary(rng, names):
+    for n in (256,) if "dct16" in names else (*range(1, 66), 100, 256, 320):
+        D = analytic_atoms(n, names)
+        here, elsewhere = (_quantised(D * (1 + e * rng.standard_normal(D.shape))) for e in (0.0, 1e-13))
+        assert all(np.array_equal(a, b) for a, b in zip(here, elsewhere))
+        assert np.abs(here[0] - _quantised(D, former=True)[0]).max() <= 1

@@ -40,7 +40,16 @@ from invae.codec.l2.model import (
 from invae.codec.varint import Reader, Writer
 from invae.errors import InputError, ModelError
 
-__all__ = ["L2Model", "analytic_model", "decode_l2", "encode_l2", "pca_model", "sparse_codes", "train_l2"]
+__all__ = [
+    "L2Model",
+    "analytic_model",
+    "decode_l2",
+    "encode_l2",
+    "identity_of",
+    "pca_model",
+    "sparse_codes",
+    "train_l2",
+]
 
 MAGIC = b"IL2\x01"
 EIGHTHS = (  # 2^(k/8), written out so that no machine's libm decides
@@ -113,6 +122,11 @@ def sparse_codes(rows: np.ndarray, tolerance: float, model: L2Model) -> np.ndarr
     """The integer codes (N, l) that `encode_l2` would write: to count nonzeros, and to look at them."""
     rows = np.asarray(rows, np.float64)
     return _encode_rows(rows, _budgets(rows, tolerance, None), model)[1]
+
+
+def identity_of(data: bytes) -> bytes:
+    """Identity of the model that L2 data were coded with."""
+    return data[len(MAGIC) : len(MAGIC) + 8]
 
 
 def decode_l2(data: bytes, model: L2Model) -> np.ndarray:
