@@ -3,7 +3,7 @@
 A dictionary is learned on windows of 39 past grid integers (relative to the last one, newest weigh most) and
 the one that follows. To predict, the past alone is coded by a few atoms; the codes then give a correction of
 the coder's own prediction, fitted by least absolute deviation. Two inputs, its distance to the centre and the
-size of its recent errors, join the 92 of a network without memory (the one that the package brought before),
+size of its recent errors, join the 92 of a network without memory (the package's fast one),
 which is trained twice from the same start on the same batches: with and without them. The coder's statement
 is nearly the network's, so the fall of the network's cost is what a file could gain. Dictionary and codes are
 real numbers here: an integer form that decodes fast and fits in the model would do worse.
@@ -22,7 +22,7 @@ from invae.autoencoders import SparseAutoencoder
 from invae.autoencoders.sparse_coding import orthogonal_matching_pursuit
 from invae.codec.curves import recurrent
 from invae.codec.curves.experts import clip, level
-from invae.codec.curves.model import RATES, CurveModel, former_curve_models
+from invae.codec.curves.model import RATES, CurveModel, fast_curve_model
 from invae.codec.learning.curves import DEFAULT_BOUNDS, HELD_OUT, draw_planes
 from invae.codec.learning.network import count_decisions, start_weights, train_network
 from invae.codec.network import OUT_SHIFT, SHIFTS
@@ -82,7 +82,7 @@ def run(config: dict[str, Any], rng: np.random.Generator) -> Results:
     rows = np.stack(_logs(config["n_validation"], models, config["validation_seed"]))
     planes = {bound: np.rint(rows / (2 * bound)).astype(np.int64) for bound in config["bounds"]}
     validation = {bound: watch(plane) for bound, plane in planes.items()}
-    coded = {bound: 8 * len(network_model().encode(plane)) / plane.size for bound, plane in planes.items()}
+    coded = {bound: 8 * len(fast_curve_model().encode(plane)) / plane.size for bound, plane in planes.items()}
     inputs = {"none": (_seen(training), {bound: part.seen for bound, part in validation.items()})}
     errors = {"none": {bound: _mean_error(part, part.base) for bound, part in validation.items()}}
     for l, k in config["dictionaries"]:
@@ -135,7 +135,7 @@ def run(config: dict[str, Any], rng: np.random.Generator) -> Results:
 
 def watch(plane: np.ndarray) -> Watched:
     """Code a plane and undo the mirror of what the network saw."""
-    model = CurveModel.from_bytes(network_model().to_bytes())
+    model = CurveModel.from_bytes(fast_curve_model().to_bytes())
     seen, met = model.watch(plane, tuple(RATES))
     n = plane.shape[1] - 1
     padded = np.hstack([np.repeat(plane[:, :1], PAST + 1, axis=1), plane])
@@ -147,11 +147,6 @@ def watch(plane: np.ndarray) -> Watched:
     base = centre + sign * seen[..., PHASE] / 128.0
     flat, counts = seen[..., :-1].reshape(-1, N_SEEN), count_decisions(met.reshape(-1, 2))
     return Watched(flat, counts, past[..., 1:], truth, centre, sign, z, base)
-
-
-def network_model() -> CurveModel:
-    """The package's former model, whose network has no memory."""
-    return former_curve_models()[0]
 
 
 def learn_expert(training: list[Watched], n_atoms: int, k: int, rng: np.random.Generator) -> Any:
@@ -213,7 +208,7 @@ def cost(weights: list[np.ndarray], seen: np.ndarray, counts: np.ndarray) -> flo
 def _start(start: str, n_seen: int) -> list[np.ndarray]:
     """That network with small weights for further inputs, or a random one."""
     rng = np.random.default_rng(5)
-    weights = start_weights((N_SEEN, *HIDDEN), rng) if start == "random" else network_model().network
+    weights = start_weights((N_SEEN, *HIDDEN), rng) if start == "random" else fast_curve_model().network
     further = np.rint(rng.uniform(-2, 2, (n_seen - N_SEEN, HIDDEN[0]))).astype(np.int16)
     return [np.vstack([weights[0], further]), *weights[1:]]
 

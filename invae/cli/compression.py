@@ -39,7 +39,8 @@ def compress(
     ] = "lossless",
     sigma_bound: Annotated[str, typer.Option(help="Bound on the error bars themselves.")] = "lossless",
     model: Annotated[
-        str | None, typer.Option(help="Model of invae train, or none; default: the one that invae brings.")
+        str | None,
+        typer.Option(help="Model of invae train, fast or none; default: the best one that invae brings."),
     ] = None,
     embed: Annotated[bool, typer.Option("--embed", help="Put the model into the archive.")] = False,
     jobs: Annotated[int, typer.Option(min=1, help="Threads; the bytes do not depend on it.")] = 1,

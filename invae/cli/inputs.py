@@ -73,14 +73,19 @@ def load_data(path: str | Path, q_unit: str | None = None, opened: ExitStack | N
 
 
 def codec_model(path: str | None, default: Any = None) -> Any:
-    """The compression model of a file; ``none`` is no model, and without a path it is ``default``."""
+    """The compression model of a file; ``none`` is no model, ``fast`` the package's faster one.
+
+    Without a path it is ``default``.
+    """
     if path is None:
         return default
     if path == "none":
         return None
-    from invae.codec import CodecModel
+    from invae.codec import CodecModel, fast_model
     from invae.persistence import load
 
+    if path == "fast":
+        return fast_model()
     if (kind := kind_of(path)) != "model":
         raise ModelError(f"{path} is no model but holds {kind}; name a file written by invae train")
     model = load(path)

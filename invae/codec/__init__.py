@@ -6,7 +6,7 @@ from invae.codec.api import compress, decompress, write_archive
 from invae.codec.archive import Archive
 from invae.codec.bounds import Bound
 from invae.codec.learning.train import train_codec
-from invae.codec.model import CodecModel, default_model
+from invae.codec.model import CodecModel, default_model, fast_model
 
 __all__ = [
     "Archive",
@@ -15,6 +15,7 @@ __all__ = [
     "compress",
     "decompress",
     "default_model",
+    "fast_model",
     "train_codec",
     "write_archive",
 ]

@@ -19,7 +19,7 @@ from invae.codec.directory import MOST_RECORDS, Directory, assemble
 from invae.codec.field import BLOCK_VALUES
 from invae.codec.group import check_item, encode_group
 from invae.codec.l2.group import L2_GRID_GROUP, encode_l2_group
-from invae.codec.model import REFERENCE, CodecModel, default_model, no_model
+from invae.codec.model import REFERENCE, CodecModel, default_model, fast_model, no_model
 from invae.data.files import atomic_path
 from invae.data.records import Curve, Frame, unique_names
 from invae.errors import BoundError, FormatError, InputError
@@ -28,6 +28,7 @@ __all__ = ["compress", "decompress", "write_archive"]
 
 GROUP_VALUES = 1 << 17
 GROUP_RECORDS = 1024
+MODELS = {"default": default_model, "fast": fast_model, None: no_model}
 
 
 def compress(
@@ -60,9 +61,9 @@ def compress(
     sigma, mask : array_like like ``data``, optional
         For arrays: standard deviations for ``Ksigma``, and what must stay exact where non-zero. They are not
         given back.
-    model : CodecModel, "default" or None
-        Codes bounded values where that is shorter: the package's model for curves, one from `train_codec`,
-        or none. The archive refers to it by its SHA-256.
+    model : CodecModel, "default", "fast" or None
+        Codes bounded values where that is shorter: the package's models, one from `train_codec`, or none.
+        "fast" codes curves in a little over half the time, in 7 to 19 % more bytes. The archive refers to it by its SHA-256.
     embed : bool, default=False
         Put the model itself into the archive instead (up to 25 kB).
     jobs : int, default=1
@@ -106,9 +107,11 @@ def compress(
     sigmas = _beside("sigma", sigma, container, items, names)
     masks = _beside("mask", mask, container, items, names)
     spans = _spans(items)
-    coder = no_model() if model is None else default_model() if model == "default" else model
-    if not isinstance(coder, CodecModel):
-        raise InputError(f"model is {coder!r}; give a CodecModel (see train_codec), 'default' or None")
+    coder = model if isinstance(model, CodecModel) else MODELS.get(model, lambda: None)()
+    if coder is None:
+        raise InputError(
+            f"model is {model!r}; give a CodecModel (see train_codec), 'default', 'fast' or None"
+        )
 
     def code(span: slice) -> tuple[bytes, float]:
         if bound.kind == "l2":

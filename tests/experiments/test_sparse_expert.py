@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 
 from experiments import sparse_expert
+from invae.codec.curves.model import fast_curve_model
 from invae.codec.curves.recurrent import N_SCALED
 
 
@@ -25,8 +26,8 @@ def test_what_the_network_saw_of_the_base_is_found_again():
 def test_cost_of_the_network_is_near_the_bits_of_the_coder():
     plane = np.rint(curves() / 2e-2).astype(np.int64)
     part = sparse_expert.watch(plane)
-    bits = sparse_expert.cost(sparse_expert.network_model().network, part.seen, part.counts)
-    coded = 8 * len(sparse_expert.network_model().encode(plane)) / part.truth.size
+    bits = sparse_expert.cost(fast_curve_model().network, part.seen, part.counts)
+    coded = 8 * len(fast_curve_model().encode(plane)) / part.truth.size
     assert 0.5 * coded < bits < 1.1 * coded
 
 

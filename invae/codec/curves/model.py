@@ -21,7 +21,7 @@ from invae.codec.tables import S_MAX, SQUASH, STRETCH, mixing_tables
 from invae.codec.varint import Reader, Writer
 from invae.errors import ModelError
 
-__all__ = ["NETWORK", "CurveModel", "former_curve_models", "shipped_curve_model"]
+__all__ = ["NETWORK", "CurveModel", "fast_curve_model", "first_curve_model", "shipped_curve_model"]
 
 MAGIC, FIRST, SECOND = b"INVM\4", b"INVM\1", b"INVM\2"
 MOST_BYTES = 25_000
@@ -231,9 +231,14 @@ def shipped_curve_model() -> CurveModel:
     return _packaged("curves")
 
 
-def former_curve_models() -> list[CurveModel]:
-    """Return the models that the package brought before; archives refer to them."""
-    return [_packaged("curves_second"), _packaged("curves_first")]
+def fast_curve_model() -> CurveModel:
+    """Return the package's model without memory: more bytes, less time. It was the shipped one before."""
+    return _packaged("curves_fast")
+
+
+def first_curve_model() -> CurveModel:
+    """Return the model that the package brought before there was a network; old archives refer to it."""
+    return _packaged("curves_first")
 
 
 @lru_cache(maxsize=3)
