@@ -53,6 +53,7 @@ TORCH_ROOMS = {
     "autoencoders/penalties.py",
     "autoencoders/training.py",
     "codec/learning/network.py",
+    "codec/learning/recurrent.py",
 }
 
 

@@ -63,7 +63,8 @@ def compress(
         given back.
     model : CodecModel, "default", "fast" or None
         Codes bounded values where that is shorter: the package's models, one from `train_codec`, or none.
-        "fast" codes curves in a little over half the time, in 7 to 19 % more bytes. The archive refers to it by its SHA-256.
+        "fast" codes curves in a little over half the time, in 7 to 19 % more bytes. The archive refers to
+        its model by its SHA-256.
     embed : bool, default=False
         Put the model itself into the archive instead (up to 25 kB).
     jobs : int, default=1
@@ -107,8 +108,8 @@ def compress(
     sigmas = _beside("sigma", sigma, container, items, names)
     masks = _beside("mask", mask, container, items, names)
     spans = _spans(items)
-    coder = model if isinstance(model, CodecModel) else MODELS.get(model, lambda: None)()
-    if coder is None:
+    coder = MODELS[model]() if isinstance(model, str | None) and model in MODELS else model
+    if not isinstance(coder, CodecModel):
         raise InputError(
             f"model is {model!r}; give a CodecModel (see train_codec), 'default', 'fast' or None"
         )

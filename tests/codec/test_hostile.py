@@ -11,7 +11,7 @@ import zstandard
 
 from invae.codec import Archive, compress, decompress
 from invae.codec.bounds import Bound
-from invae.codec.curves.model import CurveModel, shipped_curve_model
+from invae.codec.curves.model import NETWORK, CurveModel, shipped_curve_model
 from invae.codec.directory import MOST_RECORDS, Directory, assemble
 from invae.codec.exact import FIXED, RAW, SHUFFLE
 from invae.codec.field import EXACT, STEPS, encode_field
@@ -25,6 +25,7 @@ from invae.data.records import Frame, identical
 from invae.errors import FormatError, ModelError
 
 LOSSLESS = Bound("lossless")
+CURVE_PARTS = ("A", "B", *NETWORK, "W", "V", "L", "C", "F", "T")
 
 
 def whole(group, n_records=1, container="array", models=()):
@@ -60,20 +61,19 @@ def test_steps_of_no_values_are_refused():
         ("F", (slice(None), 0), 0),
         ("F", (slice(None), 1), -2),
         ("L", ..., 1 << 62),
+        ("M2", (3, 3), 128),
         ("C", ..., -(1 << 62)),
     ],
 )
 def test_models_that_would_lead_kernels_astray_are_refused(name, place, value):
-    names = ("A", "B", "N1", "N2", "N3", "W", "V", "L", "C", "F", "T")
-    arrays = dict(zip(names, shipped_curve_model().arrays(*names)))
+    arrays = dict(zip(CURVE_PARTS, shipped_curve_model().arrays(*CURVE_PARTS)))
     arrays[name][place] = value
     with pytest.raises(ModelError, match="damaged"):
         CurveModel.from_bytes(CurveModel(arrays).to_bytes())
 
 
 def test_sums_as_wild_as_a_model_may_state_do_not_crash(rng):
-    names = ("A", "B", "N1", "N2", "N3", "W", "V", "L", "C", "F", "T")
-    arrays = dict(zip(names, shipped_curve_model().arrays(*names)))
+    arrays = dict(zip(CURVE_PARTS, shipped_curve_model().arrays(*CURVE_PARTS)))
     arrays["L"][...] = rng.integers(-(1 << 40), 1 << 40, arrays["L"].shape)
     arrays["A"][...] = rng.integers(-(1 << 31), 1 << 31, arrays["A"].shape) // 16 * 8
     noise = bytes([255, 5]) + rng.bytes(3000)

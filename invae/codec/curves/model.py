@@ -204,6 +204,9 @@ class CurveModel:
             values = decode_integers(Reader(reader.block()), 1, int(used.sum()))[0]
         except ValueError as error:
             raise ModelError(f"the codec model is damaged ({error}); restore a copy") from error
+        chances, counts = arrays["F"].T
+        if chances.min() < 1 or counts.min() < 0:
+            raise ModelError("the codec model is damaged (a chance that cannot be); restore a copy")
         stretched = np.zeros(shape, dtype=np.int64)
         stretched[used] = np.clip(values * CHANCE_STEP, -S_MAX, S_MAX)
         cells = (SQUASH[stretched + S_MAX] << 14) | np.where(used, TRUST, 0)

@@ -208,12 +208,12 @@ def train_default_curves(
 
     report = progress or (lambda done, total: None)
     models = [name for name in FAST_MODELS if name not in HELD_OUT]
-    model = None
+    model = CurveModel.untrained()
     for k in range(n_rounds):
         rng = np.random.default_rng(seed + k)
         rows = log_rows(simulate_curves(n_curves, models, default_q(256), seed + k).intensity)
         planes = [plane for _ in range(3) for plane in draw_planes(rows, DEFAULT_BOUNDS, rng)]
-        network = start_recurrent(rng) if model is None else model.network
+        network = model.network if k else start_recurrent(rng)
         part = lambda done, total, k=k: report(k * total + done, n_rounds * total)  # noqa: E731
         model = train_on_planes(planes, network, n_steps, ROUND_RATES[min(k, 1)], rng, part)
     return model
