@@ -40,7 +40,7 @@ QUICK = {
     "bounds": [1e-1, 1e-2, 1e-3],
     "validation_seed": 9013,
     "dictionaries": [[64, 2]],
-    "starts": ["shipped"],
+    "starts": ["fast model"],
     "n_steps": 200,
 }
 FULL = {
@@ -48,12 +48,12 @@ FULL = {
     "n_train": 2000,
     "n_validation": 300,
     "dictionaries": [[64, 2], [256, 3]],
-    "starts": ["shipped", "random"],
+    "starts": ["fast model", "random"],
     "n_steps": 5_000,
 }
 PAST = 39
 FADING = 8.0  # values after which a past value weighs 1 / e
-RATE = {"shipped": 1e-3, "random": 4e-3}
+RATE = {"fast model": 1e-3, "random": 4e-3}
 MOST_WINDOWS, MOST_FIT = 40_000, 100_000
 N_SEEN, HIDDEN = recurrent.N_SEEN[0], recurrent.HIDDEN[0]
 PHASE = N_SEEN - 8  # place of it in what the network sees

@@ -20,6 +20,7 @@ __all__ = [
     "draw_planes",
     "fit_taps",
     "log_rows",
+    "part_of",
     "train_curves",
     "train_default_curves",
 ]
@@ -133,6 +134,13 @@ def train_on_planes(
     return model.settled()
 
 
+def part_of(progress: Any, k: int, n_parts: int) -> Any:
+    """Progress of the k-th of several trainings of equal weight, told as progress of all."""
+    if progress is None:
+        return None
+    return lambda done, total: progress(k * total + done, n_parts * total)
+
+
 def fit_taps(planes: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """Return taps (2^-14) of both learned experts by class, shapes (N_A, LENGTH_A) and (N_B, LENGTH_B)."""
     found: tuple[list[list[np.ndarray]], list[list[np.ndarray]]] = (
@@ -198,7 +206,7 @@ def train_default_curves(
     Every round simulates new curves and goes on from the last one's network. They are noiseless. With a third
     of counted curves (doses of 1e4 to 1e8) a model without memory was 3 to 5 % shorter on real curves under
     ``log`` bounds and 2 % longer on noiseless ones; curves with standard deviations are better coded in steps
-    of these anyway. The model that ships was made in an hour and a quarter by
+    of these anyway. The model that ships was made in about an hour by
 
         from invae.codec.learning.curves import train_default_curves
         open("curves.invm", "wb").write(train_default_curves().to_bytes())
@@ -206,7 +214,6 @@ def train_default_curves(
     from invae.data.sasmodels_bridge import FAST_MODELS
     from invae.data.simulate_curves import default_q, simulate_curves
 
-    report = progress or (lambda done, total: None)
     models = [name for name in FAST_MODELS if name not in HELD_OUT]
     model = CurveModel.untrained()
     for k in range(n_rounds):
@@ -214,6 +221,6 @@ def train_default_curves(
         rows = log_rows(simulate_curves(n_curves, models, default_q(256), seed + k).intensity)
         planes = [plane for _ in range(3) for plane in draw_planes(rows, DEFAULT_BOUNDS, rng)]
         network = model.network if k else start_recurrent(rng)
-        part = lambda done, total, k=k: report(k * total + done, n_rounds * total)  # noqa: E731
+        part = part_of(progress, k, n_rounds)
         model = train_on_planes(planes, network, n_steps, ROUND_RATES[min(k, 1)], rng, part)
     return model

@@ -6,7 +6,7 @@ forward pass weights and activations are rounded and cut as the coder does it; t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ __all__ = [
     "activation",
     "cost",
     "count_decisions",
-    "keep_within",
+    "improve",
     "logits",
     "start_weights",
     "through",
@@ -96,24 +96,50 @@ def train_network(
         Whole numbers within `MOST_WEIGHTS`.
     progress : callable(done, total), optional
     """
+
+    def draw() -> tuple[np.ndarray, np.ndarray]:
+        rows = rng.integers(0, len(seen), batch_size)
+        return seen[rows], counts[rows]
+
+    return improve(weights, logits, draw, n_steps, rate, MOST_WEIGHTS, progress=progress)
+
+
+def improve(
+    weights: Sequence[np.ndarray],
+    statement: Callable[[Sequence[Any], Any], Any],
+    draw: Callable[[], tuple[np.ndarray, np.ndarray]],
+    n_steps: int,
+    rate: float,
+    most: Sequence[int],
+    step: int = 1,
+    most_gradient: float | None = None,
+    progress: Any = None,
+) -> list[np.ndarray]:
+    """Improve whole ``weights``, multiples of ``step`` up to ``most``, by Adam.
+
+    ``draw`` gives what is seen and counted decisions of a batch, ``statement`` the logits that rounded layers
+    make of the former.
+    """
     import torch
 
-    layers = [torch.tensor(w, dtype=torch.float32, requires_grad=True) for w in (w / 64 for w in weights)]
+    layers = [torch.tensor(w / 64, dtype=torch.float32, requires_grad=True) for w in weights]
     optimiser = torch.optim.Adam(layers, lr=rate)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=n_steps)
-    for step in range(n_steps):
-        rows = rng.integers(0, len(seen), batch_size)
-        x = torch.from_numpy(seen[rows].astype(np.float32)) / 64
-        answers = torch.from_numpy(counts[rows].astype(np.float32))
-        loss = cost(logits([whole(layer) for layer in layers], x), answers)
+    for k in range(n_steps):
+        seen, counts = (torch.from_numpy(part.astype(np.float32)) for part in draw())
+        loss = cost(statement([whole(layer, step) for layer in layers], seen / 64), counts)
         optimiser.zero_grad()
         loss.backward()
+        if most_gradient is not None:
+            torch.nn.utils.clip_grad_norm_(layers, most_gradient)
         optimiser.step()
         schedule.step()
-        keep_within(layers, MOST_WEIGHTS)
-        if progress is not None and (step + 1) % 100 == 0:
-            progress(step + 1, n_steps)
-    return [np.rint(64 * layer.detach().numpy()).astype(np.int16) for layer in layers]
+        with torch.no_grad():
+            for layer, limit in zip(layers, most):
+                layer.clamp_(-limit / 64, limit / 64)
+        if progress is not None:
+            progress(k + 1, n_steps)
+    return [step * np.rint(64 / step * layer.detach().numpy()).astype(np.int16) for layer in layers]
 
 
 def logits(layers: Sequence[Any], x: Any) -> Any:
@@ -136,15 +162,6 @@ def activation(a: Any, units: int) -> Any:
     import torch
 
     return through(torch.floor, torch.clamp(a, 0, MOST / units) * units) / units
-
-
-def keep_within(layers: Sequence[Any], most: Sequence[int]) -> None:
-    """Cut weights at what the coder takes, in place."""
-    import torch
-
-    with torch.no_grad():
-        for layer, limit in zip(layers, most):
-            layer.clamp_(-limit / 64, limit / 64)
 
 
 def through(rounding: Any, x: Any) -> Any:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from invae.codec.curves.recurrent import HIDDEN, INWARD, MEMORY, N_SEEN, SIGNED
-from invae.codec.learning.network import activation, cost, keep_within, logits, start_weights, through, whole
+from invae.codec.learning.network import activation, improve, logits, start_weights, through
 from invae.codec.network import CONSTANT, MOST, MOST_WEIGHTS
 
 __all__ = ["start_recurrent", "train_recurrent"]
@@ -56,42 +56,30 @@ def train_recurrent(
         M1, M2, N1, N2, N3.
     progress : callable(done, total), optional
     """
-    import torch
+    rows_of = {n: np.concatenate([s for s in seen if s.shape[1] == n]) for n in {s.shape[1] for s in seen}}
+    lengths = sorted(rows_of)
+    counts_of = {n: np.concatenate([c for c in counts if c.shape[1] == n]) for n in lengths}
+    sizes = np.array([rows_of[n].shape[0] * n for n in lengths], dtype=np.float64)
 
-    lengths = np.array([s.shape[1] for s in seen])
-    rows_of = {n: np.concatenate([s for s in seen if s.shape[1] == n]) for n in np.unique(lengths)}
-    counts_of = {n: np.concatenate([c for c in counts if c.shape[1] == n]) for n in rows_of}
-    sizes = np.array([rows.shape[0] * rows.shape[1] for rows in rows_of.values()], dtype=np.float64)
-    layers = [torch.tensor(w / 64, dtype=torch.float32, requires_grad=True) for w in weights]
-    optimiser = torch.optim.Adam(layers, lr=rate)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=n_steps)
-    for step in range(n_steps):
-        n = list(rows_of)[rng.choice(len(sizes), p=sizes / sizes.sum())]
+    def draw() -> tuple[np.ndarray, np.ndarray]:
+        n = lengths[rng.choice(len(sizes), p=sizes / sizes.sum())]
         window = min(n, LONGEST)
         rows = rng.integers(0, len(rows_of[n]), -(-BATCH // window))
         begin = int(rng.integers(0, n - window + 1))
-        x = torch.from_numpy(rows_of[n][rows, begin : begin + window].astype(np.float32)) / 64
-        answers = torch.from_numpy(counts_of[n][rows, begin : begin + window].astype(np.float32))
-        loss = cost(_statement(layers, x), answers)
-        optimiser.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(layers, MOST_GRADIENT)
-        optimiser.step()
-        schedule.step()
-        keep_within(layers, LIMITS)
-        if progress is not None:
-            progress(step + 1, n_steps)
-    return [STEP * np.rint(64 / STEP * layer.detach().numpy()).astype(np.int16) for layer in layers]
+        part = slice(begin, begin + window)
+        return rows_of[n][rows, part], counts_of[n][rows, part]
+
+    return improve(weights, _statement, draw, n_steps, rate, LIMITS, STEP, MOST_GRADIENT, progress)
 
 
 def _statement(layers: Sequence[Any], x: Any) -> Any:
-    """Logits for rows of what was seen and its sign, (rows, n, inputs + 1), as the coder finds them.
+    """Logits of rounded layers for what was seen and its sign, (rows, n, inputs + 1), as the coder has them.
 
     A gated recurrent unit whose reset gate stands open.
     """
     import torch
 
-    inward, gates, *network = (whole(layer, STEP) for layer in layers)
+    inward, gates, *network = layers
     sign, signed = x[..., -1:], torch.from_numpy(np.append(SIGNED, False))
     now = activation(torch.where(signed, x * sign, x) @ inward, 64)
     kept = gates.shape[1] // 2

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from invae.codec.learning.curves import DEFAULT_BOUNDS, FEWEST_POINTS, log_rows, train_curves
+from invae.codec.learning.curves import DEFAULT_BOUNDS, FEWEST_POINTS, log_rows, part_of, train_curves
 from invae.codec.learning.frames import train_frames
 from invae.codec.model import CodecModel, default_model
 from invae.errors import InputError
@@ -70,20 +70,16 @@ def train_codec(
             f"the curve model of {start} is of a former layout or none; start from another model"
         )
     rng = np.random.default_rng(rng)
-    report = progress or (lambda done, total: None)
     parts = bool(curves) + bool(frames)
-
-    def part(k: int) -> Any:
-        return lambda done, total: report(k * total + done, parts * total)
-
     learned_curves, learned_frames = start.curves, start.frames if start.own_frames else None
     if curves:
         draws = CURVE_DRAWS if n_draws is None else n_draws
-        learned_curves = train_curves(curves, bounds, rng, part(0), network or (), draws, n_steps)
-    if frames:
-        learned_frames = train_frames(
-            frames, bounds, rng, part(parts - 1), start.frames.network, n_draws, n_steps
+        learned_curves = train_curves(
+            curves, bounds, rng, part_of(progress, 0, parts), network or (), draws, n_steps
         )
+    if frames:
+        part = part_of(progress, parts - 1, parts)
+        learned_frames = train_frames(frames, bounds, rng, part, start.frames.network, n_draws, n_steps)
     return CodecModel(learned_curves, learned_frames)
 
 
