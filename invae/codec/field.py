@@ -7,10 +7,7 @@ dimensions as varints, one byte ``mode``, then by mode:
 EXACT     0 an exact plane (`invae.codec.exact`)
 ABS, LOG  1 X as a short real, escapes, integer plane (`invae.codec.grid`)
 REL       3 X, byte 1 and a block with the integer plane of signs (or byte 0), escapes, integer plane
-SCALED    4 K, e of the unit 2^e, byte predictor, escapes, plane; needs decoded sigma; read, no longer
-            written (`invae.codec.sigma.scaled`)
 COUNTS    5 K, largest count (varint), escapes, integer plane of cells (`invae.codec.sigma.counts`)
-FIRST     6 as DITHERED, the first cell cut at 8 (`DitheredCells` with ``cut``); read, no longer written
 STEPS     7 K, varint seed of the dither, escapes, numbers; needs decoded sigma (`invae.codec.sigma.dithered`)
 BLOCKS    8 a large stack of frames: varint number of frames in a block, then every block, itself a field
 DITHERED  9 as COUNTS, with the varint seed of the dither behind the largest count
@@ -31,10 +28,9 @@ import numpy as np
 from invae.codec.bounds import Bound, poisson_sigma
 from invae.codec.exact import decode_escapes, decode_exact, encode_escapes, encode_exact, fill_gaps, sentinels
 from invae.codec.grid import grid_codes, grid_values
-from invae.codec.integers import NO_OFFSETS, PlaneModel, decode_integers, encode_integers
-from invae.codec.sigma import counts, scaled
+from invae.codec.integers import PlaneModel, decode_integers, encode_integers
+from invae.codec.sigma import counts
 from invae.codec.sigma.dithered import DitheredSteps
-from invae.codec.transforms import rounded
 from invae.codec.varint import Reader, Writer
 from invae.errors import InputError
 
@@ -47,11 +43,11 @@ DTYPES = (
     *(f"{order}{kind}" for kind in ("i2", "u2", "i4", "u4", "i8", "u8", "f2", "f4", "f8") for order in "<>"),
 )
 EXTENDED = 31  # head number of a dtype that is written out, such as long doubles
-EXACT, ABS, LOG, REL, SCALED, COUNTS, FIRST_DITHERED, STEPS, BLOCKS, DITHERED = range(10)
+EXACT, ABS, LOG, REL, COUNTS, STEPS, BLOCKS, DITHERED = 0, 1, 2, 3, 5, 7, 8, 9
 BLOCK_VALUES = 1 << 19  # of a block; stacks of twice as many values are cut
 SEED = 0
 N_SEEDS, MOST_SEED = 128, 1 << 16
-ON_COUNTS = (COUNTS, FIRST_DITHERED, DITHERED)
+ON_COUNTS = (COUNTS, DITHERED)
 MODE_OF = {"abs": ABS, "log": LOG, "rel": REL}
 KIND_OF = {mode: kind for kind, mode in MODE_OF.items()}
 MOST_VALUES = 1 << 36
@@ -152,7 +148,7 @@ def decode_field(
         return _decode_blocks(reader, dtype, shape, sigma, model)
     if mode == EXACT:
         plane = decode_exact(reader, native, n_rows, n_columns, model)
-    elif mode <= DITHERED:
+    elif mode in (ABS, LOG, REL, COUNTS, STEPS, DITHERED):
         plane = _decode_bounded(reader, mode, native, (n_rows, n_columns), sigma, model)
     else:
         raise reader.fail(f"field mode {mode} is unknown to this version")
@@ -290,18 +286,9 @@ def _decode_bounded(
     value = reader.short()
     if dtype.kind not in "iuf" or dtype.itemsize > 8 or (mode in ON_COUNTS and dtype.kind == "f"):
         raise reader.fail(f"field mode {mode} does not fit dtype {dtype}")
-    if mode in (SCALED, STEPS) and (sigma is None or sigma.size == 0):
+    if mode == STEPS and (sigma is None or sigma.size == 0):
         raise reader.fail("the standard deviations that this field needs are missing")
-    if mode == SCALED:
-        exponent, kind = reader.signed(), reader.byte()
-        if abs(exponent) > 1022 or kind >= scaled.N_PREDICTORS:
-            raise reader.fail(f"unit 2^{exponent} or predictor {kind} is not possible")
-        unit = math.ldexp(1.0, exponent)
-        positions, values = decode_escapes(reader, dtype, *shape)
-        r = decode_integers(reader, *shape, model)
-        m = scaled.widths(_finite(_plane(np.asarray(sigma))), Bound("sigma", value), unit)
-        plane = _from_units(scaled.decode_scaled(r, m, kind), unit, dtype)
-    elif mode == STEPS:
+    if mode == STEPS:
         seed = reader.number()
         if seed > MOST_SEED:
             raise reader.fail(f"seed {seed} is too large")
@@ -316,16 +303,14 @@ def _decode_bounded(
             raise reader.fail(f"largest count {top} is too large")
         positions, values = decode_escapes(reader, dtype, *shape)
         plane = _fit(counts.cells_to_counts(decode_integers(reader, *shape, model), table), dtype)
-    elif mode in (DITHERED, FIRST_DITHERED):
+    elif mode == DITHERED:
         top, seed = reader.number(), reader.number()
         if top >= counts.MOST_DITHERED or seed > MOST_SEED:
             raise reader.fail(f"largest count {top} or seed {seed} is too large")
         positions, values = decode_escapes(reader, dtype, *shape)
         u = counts.dither(shape[0] * shape[1], seed).reshape(shape)
-        scale = counts.DitheredCells(value, top, cut=mode == FIRST_DITHERED)
-        offsets = NO_OFFSETS
-        if mode == DITHERED:
-            offsets = scale.offsets(u) if positions is None else fill_gaps(scale.offsets(u), positions)
+        scale = counts.DitheredCells(value, top)
+        offsets = scale.offsets(u) if positions is None else fill_gaps(scale.offsets(u), positions)
         plane = _fit(scale.counts(decode_integers(reader, *shape, model, offsets), u), dtype)
     else:
         bound = Bound(KIND_OF[mode], value) if mode != REL or value < 1 else None
@@ -340,20 +325,6 @@ def _decode_bounded(
     if positions is not None:
         plane[positions] = values
     return plane
-
-
-def _from_units(decoded: np.ndarray, unit: float, dtype: np.dtype) -> np.ndarray:
-    with np.errstate(over="ignore", under="ignore"):
-        values = decoded.astype(np.float64) * unit
-    if dtype.kind == "f":
-        with np.errstate(over="ignore", under="ignore"):
-            return values.astype(dtype)
-    return rounded(values, dtype)
-
-
-def _finite(sigma: np.ndarray) -> np.ndarray:
-    """sigma as float64, 0 where it is not finite."""
-    return np.where(np.isfinite(sigma), sigma, np.zeros((), sigma.dtype)).astype(np.float64)
 
 
 def _fit(values: np.ndarray, dtype: np.dtype) -> np.ndarray:

@@ -12,12 +12,11 @@ import numpy as np
 
 from invae.codec import predictors
 from invae.codec.entropy import decode_plane, encode_plane
-from invae.codec.frames.first_mixing import decode_frames
 from invae.codec.varint import Reader, Writer
 
 __all__ = ["NO_OFFSETS", "PlaneModel", "decode_integers", "encode_integers"]
 
-LEARNED, FIRST_FRAMES, SECOND_FRAMES, FRAMES = 255, 254, 253, 252
+LEARNED, FRAMES = 255, 252
 REFERENCE = 4  # bytes of a frame model's SHA-256
 NO_OFFSETS = np.zeros((0, 0), dtype=np.int64)
 FEWEST_ROWS = 8
@@ -121,8 +120,6 @@ def decode_integers(
             raise reader.fail("these frames were coded by a model, but none is given")
         frames = model.frame_model(reader.raw(REFERENCE))
         return frames.decode(reader.rest(), n_rows, n_columns, offsets)
-    if method in (SECOND_FRAMES, FIRST_FRAMES):
-        return decode_frames(reader.rest(), n_rows, n_columns, first=method == FIRST_FRAMES)
     if method > len(predictors.PREDICTORS):
         raise reader.fail(f"predictor {method} is unknown to this version")
     plane = decode_plane(reader.rest(), n_rows, n_columns)

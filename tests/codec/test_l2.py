@@ -211,4 +211,3 @@ def test_rounding_errors_of_a_machine_do_not_change_the_dictionary(rng, names):
         D = analytic_atoms(n, names)
         here, elsewhere = (_quantised(D * (1 + e * rng.standard_normal(D.shape))) for e in (0.0, 1e-13))
         assert all(np.array_equal(a, b) for a, b in zip(here, elsewhere))
-        assert np.abs(here[0] - _quantised(D, former=True)[0]).max() <= 1

@@ -16,7 +16,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 
 import invae
 from invae.codec import Archive, Bound, CodecModel, compress, decompress, default_model, train_codec
-from invae.codec.curves.model import MOST_BYTES, fast_curve_model, first_curve_model, shipped_curve_model
+from invae.codec.curves.model import MOST_BYTES, fast_curve_model, shipped_curve_model
 from invae.codec.integers import encode_integers
 from invae.codec.tables import S_MAX, mixing_tables
 from invae.errors import FormatError, InputError, ModelError
@@ -157,14 +157,13 @@ def test_tables_are_what_they_say():
     assert np.abs(weight / np.maximum(2**24 * (1 + R**2 / 0.02) ** -1.5, 1) - 1)[:400].max() < 0.02
 
 
-@pytest.mark.parametrize("packaged", [fast_curve_model, first_curve_model])
-def test_models_of_former_layouts_still_code_and_are_not_trained_further(rng, packaged):
+def test_models_without_memory_code_and_are_not_trained_further(rng):
     curves = guinier_porod(rng, 4)
-    former = CodecModel(packaged())
-    assert former.curves.is_former and not default_model().curves.is_former
-    blob = compress(curves, "log:1e-3", model=former)
+    fast = CodecModel(fast_curve_model())
+    assert fast.curves.without_memory and not default_model().curves.without_memory
+    blob = compress(curves, "log:1e-3", model=fast)
     assert len(blob) < 0.8 * len(compress(curves, "log:1e-3", model=None))
     assert Bound.parse("log:1e-3").check(curves, decompress(blob)).all()
-    assert CodecModel.from_bytes(former.to_bytes()).digest == former.digest
-    with pytest.raises(InputError, match="former layout"):
-        train_codec(curves, start=former)
+    assert CodecModel.from_bytes(fast.to_bytes()).digest == fast.digest
+    with pytest.raises(InputError, match="without memory"):
+        train_codec(curves, start=fast)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from invae.codec.sigma.scaled import polynomial_taps
+from invae.codec.curves.polynomials import polynomial_taps
 
 __all__ = [
     "CLIP",

@@ -14,16 +14,16 @@ from importlib.resources import files
 import numpy as np
 
 from invae.codec import decisions, network
-from invae.codec.curves import experts, first_mixing, mixing, recurrent
+from invae.codec.curves import experts, mixing, recurrent
 from invae.codec.integers import decode_integers, encode_integers
 from invae.codec.stored import MOST_32, MOST_64, Part, empty_arrays, network_parts, read_parts, write_parts
 from invae.codec.tables import S_MAX, SQUASH, STRETCH, mixing_tables
 from invae.codec.varint import Reader, Writer
 from invae.errors import ModelError
 
-__all__ = ["NETWORK", "CurveModel", "fast_curve_model", "first_curve_model", "shipped_curve_model"]
+__all__ = ["NETWORK", "CurveModel", "fast_curve_model", "shipped_curve_model"]
 
-MAGIC, FIRST, SECOND = b"INVM\4", b"INVM\1", b"INVM\2"
+WITH_MEMORY, WITHOUT_MEMORY = b"INVM\4", b"INVM\2"
 MOST_BYTES = 25_000
 RATES = np.array([8, 2, 255, 3], dtype=np.int64)  # mixers, last mixer, count limit, LMS step
 LARGEST = 1 << 48
@@ -55,16 +55,8 @@ _PARTS = (
     *_LEARNING,
 )
 # of models whose network has no memory
-_SECOND_PARTS = (*_TAPS, *network_parts(recurrent.N_SEEN[0], recurrent.HIDDEN[0]), *_LEARNING)
-# of models from before there was a network
-_FIRST_PARTS = (
-    *_TAPS,
-    Part("W", (*_WEIGHTS, first_mixing.N_INPUTS), np.int32, WEIGHT_STEP, MOST_32),
-    _MIXERS,
-    Part("L", (16, experts.N_EXPERTS), np.int64, 16, MOST_64),
-    *_ERRORS,
-)
-_LAYOUTS = {MAGIC: _PARTS, SECOND: _SECOND_PARTS, FIRST: _FIRST_PARTS}
+_FAST_PARTS = (*_TAPS, *network_parts(recurrent.N_SEEN[0], recurrent.HIDDEN[0]), *_LEARNING)
+_LAYOUTS = {WITH_MEMORY: _PARTS, WITHOUT_MEMORY: _FAST_PARTS}
 NETWORK = ("M1", "M2", "N1", "N2", "N3")
 
 
@@ -108,8 +100,8 @@ class CurveModel:
         return cls(arrays)
 
     @property
-    def is_former(self) -> bool:
-        """Whether this is a model of a former layout, which codes but learns no more."""
+    def without_memory(self) -> bool:
+        """Whether its network has no memory: such a model codes but learns no more."""
         return "M2" not in self._arrays
 
     @property
@@ -139,7 +131,7 @@ class CurveModel:
         distance to the centre and size z of cells.
         """
         self._stored = None
-        seen = np.zeros((*plane.shape, recurrent.N_SEEN[0 if self.is_former else 1] + 1), dtype=np.int8)
+        seen = np.zeros((*plane.shape, recurrent.N_SEEN[0 if self.without_memory else 1] + 1), dtype=np.int8)
         met = np.zeros((*plane.shape, 2), dtype=np.int64)
         _run(self._arrays, plane, np.array(rates, dtype=np.int64), seen, met)
         return seen[:, 1:], met[:, 1:]
@@ -166,7 +158,7 @@ class CurveModel:
         """Stored form of at most `MOST_BYTES` bytes: cells that training met too rarely are left out."""
         if self._stored is not None:
             return self._stored
-        head = Writer().raw(MAGIC)
+        head = Writer().raw(WITH_MEMORY)
         write_parts(head, self._arrays, _PARTS)
         T = self._arrays["T"]
         counts, stretched = T & 1023, np.rint(STRETCH[T >> 18] / CHANCE_STEP).astype(np.int64)
@@ -188,18 +180,16 @@ class CurveModel:
         ModelError
             Not a model, or of another version.
         """
-        magic = data[: len(MAGIC)]
-        first = magic == FIRST
+        magic = data[: len(WITH_MEMORY)]
         if magic not in _LAYOUTS:
             raise ModelError(
                 f"these {len(data)} bytes are no codec model of this version; train one with invae train"
             )
         reader = Reader(data)
-        reader.raw(len(MAGIC))
+        reader.raw(len(magic))
         try:
             arrays = read_parts(reader, _LAYOUTS[magic])
-            n_tables = first_mixing.N_TABLES if first else mixing.N_TABLES
-            shape = (n_tables * decisions.N_DECISIONS, decisions.TABLE)
+            shape = (mixing.N_TABLES * decisions.N_DECISIONS, decisions.TABLE)
             used = decode_integers(Reader(reader.block()), *shape) != 0
             values = decode_integers(Reader(reader.block()), 1, int(used.sum()))[0]
         except ValueError as error:
@@ -210,7 +200,7 @@ class CurveModel:
         stretched = np.zeros(shape, dtype=np.int64)
         stretched[used] = np.clip(values * CHANCE_STEP, -S_MAX, S_MAX)
         cells = (SQUASH[stretched + S_MAX] << 14) | np.where(used, TRUST, 0)
-        cells = cells.reshape(n_tables, decisions.N_DECISIONS, decisions.TABLE).transpose(0, 2, 1)
+        cells = cells.reshape(mixing.N_TABLES, decisions.N_DECISIONS, decisions.TABLE).transpose(0, 2, 1)
         arrays["T"] = np.ascontiguousarray(cells, dtype=np.int32)
         model = cls(arrays)
         model._stored = data
@@ -235,16 +225,11 @@ def shipped_curve_model() -> CurveModel:
 
 
 def fast_curve_model() -> CurveModel:
-    """Return the package's model without memory: more bytes, less time. It was the shipped one before."""
+    """Return the package's model without memory: more bytes, less time."""
     return _packaged("curves_fast")
 
 
-def first_curve_model() -> CurveModel:
-    """Return the model that the package brought before there was a network; old archives refer to it."""
-    return _packaged("curves_first")
-
-
-@lru_cache(maxsize=3)
+@lru_cache(maxsize=2)
 def _packaged(name: str) -> CurveModel:
     return CurveModel.from_bytes(files("invae.codec").joinpath(f"models/{name}.invm").read_bytes())
 
@@ -286,11 +271,6 @@ def _code(
 ) -> int:
     softplus, odds, inverse, weight = mixing_tables()
     a = arrays
-    if "N1" not in a:
-        return first_mixing.code_plane(
-            stream, plane, decoding, start, a["A"], a["B"], inverse, weight, softplus, odds,
-            a["W"], a["V"], a["T"], a["L"], a["C"], a["F"], rates,
-        )  # fmt: skip
     return mixing.code_plane(
         stream, plane, decoding, start, a["A"], a["B"],
         a.get("M1", NO_MEMORY), a.get("M2", NO_MEMORY), a["N1"], a["N2"], a["N3"],

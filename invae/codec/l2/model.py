@@ -46,11 +46,9 @@ class L2Model:
     analytic: tuple[str, ...] = ()
 
     @classmethod
-    def from_dictionary(
-        cls, D: np.ndarray, usage: np.ndarray, analytic: tuple[str, ...] = (), former: bool = False
-    ) -> L2Model:
+    def from_dictionary(cls, D: np.ndarray, usage: np.ndarray, analytic: tuple[str, ...] = ()) -> L2Model:
         """Quantise unit-norm atoms (n, l), analytic ones included, to 8 bits; ``usage`` (l,) in [0, 1]."""
-        atoms, scales = _quantised(np.asarray(D, np.float64), former)
+        atoms, scales = _quantised(np.asarray(D, np.float64))
         steps = np.clip(np.rint(np.asarray(usage) * 65536), 24, 65000).astype(np.int64)
         return cls(atoms, scales, steps, tuple(analytic))
 
@@ -131,10 +129,8 @@ class L2Model:
         return model
 
 
-def analytic_model(n: int, analytic: tuple[str, ...] = CURVE_ATOMS, former: bool = False) -> L2Model:
+def analytic_model(n: int, analytic: tuple[str, ...] = CURVE_ATOMS) -> L2Model:
     """The model that needs no training and no bytes: analytic atoms, rows of any length n >= 1.
-
-    ``former``: as it was rounded at first, to read what was written so.
 
     Examples
     --------
@@ -146,7 +142,7 @@ def analytic_model(n: int, analytic: tuple[str, ...] = CURVE_ATOMS, former: bool
         raise InputError(
             f"rows of length {n} cannot be coded in one piece; cut them to at most {MOST_LENGTH}"
         )
-    return L2Model.from_dictionary(analytic_atoms(n, analytic), default_usage(n, analytic), analytic, former)
+    return L2Model.from_dictionary(analytic_atoms(n, analytic), default_usage(n, analytic), analytic)
 
 
 def train_l2(
@@ -244,13 +240,16 @@ def _codes_and_values(unit: np.ndarray, tolerance: float, model: L2Model) -> tup
     return codes, codes * steps[:, None]
 
 
-def _quantised(D: np.ndarray, former: bool = False) -> tuple[np.ndarray, np.ndarray]:
+def _quantised(D: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """int8 atoms and their integer scales.
 
     Halves are common among analytic atoms, and rounding errors, which differ between machines, would decide
-    them: what is within `TIE` of a half goes up. They did decide in the ``former`` way.
+    them: what is within `TIE` of a half goes up.
     """
-    rounded = np.rint if former else lambda x: np.floor(x + (0.5 + TIE))
+
+    def rounded(x: np.ndarray) -> np.ndarray:
+        return np.floor(x + (0.5 + TIE))
+
     largest = np.maximum(np.abs(D).max(axis=0, initial=0.0), 1e-12)
     scales = np.maximum(rounded(largest / 127 * 2**SCALE_BITS), 1).astype(np.int64)
     return rounded(D / largest * 127).astype(np.int8), scales
