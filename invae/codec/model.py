@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from invae.codec.coding.varint import Reader, Writer
 from invae.codec.curves.model import CurveModel, fast_curve_model, shipped_curve_model
 from invae.codec.frames.model import FrameModel, shipped_frame_model, untrained_frame_model
-from invae.codec.varint import Reader, Writer
 from invae.errors import ModelError
 
 __all__ = [

@@ -19,13 +19,13 @@ from typing import Any
 import numpy as np
 
 from invae.codec.bounds import Bound
-from invae.codec.group import decode_group, encode_group
-from invae.codec.integers import PlaneModel
+from invae.codec.coding.transforms import exp10, rounded
+from invae.codec.coding.varint import Reader, Writer
+from invae.codec.fields.group import decode_group, encode_group
+from invae.codec.fields.integers import PlaneModel
 from invae.codec.l2.bases import CURVE_ATOMS
 from invae.codec.l2.codes import L2Model, analytic_model, decode_l2, encode_l2
 from invae.codec.l2.grids import coarsest_step, decode_grids, encode_grids
-from invae.codec.transforms import exp10, rounded
-from invae.codec.varint import Reader, Writer
 from invae.data.records import Curve, Frame
 
 __all__ = ["L2_GRID_GROUP", "L2_GROUP", "decode_l2_group", "encode_l2_group"]

@@ -15,7 +15,7 @@ import math
 
 import numpy as np
 
-from invae.codec.transforms import in_pieces
+from invae.codec.coding.transforms import in_pieces
 
 __all__ = [
     "MOST_CELLS",
