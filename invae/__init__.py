@@ -1,6 +1,7 @@
 """invae: closed-form autoencoders for inverse problems and for compressing small-angle scattering data.
 
-The public names below load on first use, so that ``import invae`` stays light.
+The public names below load on first use, so that ``import invae`` stays light; ``__init__.pyi`` beside this
+file gives them their types.
 """
 
 from __future__ import annotations
@@ -11,10 +12,17 @@ from typing import Any
 __version__ = "0.1.0"
 
 _HOME = {
-    "invae.data": ("read", "Curve", "Frame"),
-    "invae.operators": ("Radon", "Blur", "Heat", "GaussianNoise", "PoissonNoise"),
+    "invae.data": ("read", "write", "Curve", "Frame"),
+    "invae.operators": ("Radon", "Blur", "Heat", "Masked", "GaussianNoise", "PoissonNoise"),
     "invae.linalg": ("GaussianPrior",),
-    "invae.autoencoders": ("BayesRiskReconstructor", "LinearAutoencoder", "PatchAffineRefiner"),
+    "invae.autoencoders": (
+        "BayesRiskReconstructor",
+        "LinearAutoencoder",
+        "PatchAffineRefiner",
+        "ProbabilisticPCA",
+        "SparseAutoencoder",
+        "ConvolutionalSparseAutoencoder",
+    ),
     "invae.classical": (
         "FilteredBackprojection",
         "Sirt",
@@ -33,7 +41,16 @@ _HOME = {
     "invae.evaluation": ("compare",),
     "invae.report": ("Report",),
     "invae.persistence": ("save", "load"),
-    "invae.errors": ("InvaeError",),
+    "invae.errors": (
+        "InvaeError",
+        "InputError",
+        "BoundError",
+        "FileError",
+        "FormatError",
+        "ModelError",
+        "MissingExtraError",
+        "InvaeWarning",
+    ),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 
@@ -43,7 +60,10 @@ __all__ = ["__version__", *_MODULE_OF]
 def __getattr__(name: str) -> Any:
     if name not in _MODULE_OF:
         raise AttributeError(f"module 'invae' has no attribute {name!r}")
-    value = getattr(importlib.import_module(_MODULE_OF[name]), name)
+    from invae.extras import optional_imports
+
+    with optional_imports():
+        value = getattr(importlib.import_module(_MODULE_OF[name]), name)
     globals()[name] = value
     return value
 

@@ -18,13 +18,16 @@ import time
 from typing import Any
 
 import numpy as np
-import torch
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
-from torch import nn
 
 from invae.errors import InputError
+from invae.extras import optional_imports
 from invae.linalg.samples import as_float, as_rows, from_rows
+
+with optional_imports():
+    import torch
+    from torch import nn
 
 __all__ = ["TrainedLinearAutoencoder", "UNet", "UNetPostprocessor"]
 

@@ -15,6 +15,7 @@ from scipy.sparse import csr_array
 
 from invae.classical.base import ClassicalMethod, adjoint, forward, operator_norm
 from invae.errors import InputError
+from invae.extras import optional_imports
 
 __all__ = ["WaveletL1"]
 
@@ -156,7 +157,8 @@ class OrthonormalWavelets:
     """
 
     def __init__(self, dims: tuple[int, ...], wavelet: str, levels: int | None) -> None:
-        import pywt
+        with optional_imports():
+            import pywt
 
         if wavelet not in pywt.wavelist(kind="discrete") or not pywt.Wavelet(wavelet).orthogonal:
             raise InputError(

@@ -13,6 +13,7 @@ import numpy as np
 from numba import njit
 
 from invae.codec.coding.network import MOST, MOST_WEIGHTS, N_LOGITS
+from invae.extras import optional_imports
 
 __all__ = [
     "activation",
@@ -120,7 +121,8 @@ def improve(
     ``draw`` gives what is seen and counted decisions of a batch, ``statement`` the logits that rounded layers
     make of the former.
     """
-    import torch
+    with optional_imports():
+        import torch
 
     layers = [torch.tensor(w / 64, dtype=torch.float32, requires_grad=True) for w in weights]
     optimiser = torch.optim.Adam(layers, lr=rate)

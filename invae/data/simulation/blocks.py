@@ -14,6 +14,7 @@ import numpy as np
 
 from invae.data.sets.manifest import cache_folder
 from invae.errors import FormatError, InputError
+from invae.extras import optional_imports
 
 __all__ = ["Progress", "make_in_blocks", "model_of", "sample_generator", "seed_of"]
 
@@ -107,7 +108,8 @@ def _run(make, settings, missing, jobs, prepare) -> Iterator[tuple]:
         for span in missing:
             yield span, make(settings, *span)
         return
-    from joblib import Parallel, delayed
+    with optional_imports():
+        from joblib import Parallel, delayed
 
     prepare()
     tasks = (delayed(make)(settings, *span) for span in missing)

@@ -24,6 +24,7 @@ import numpy as np
 
 from invae.data.simulation.grids import box_average
 from invae.errors import InputError
+from invae.extras import optional_imports
 
 __all__ = [
     "FAMILIES",
@@ -396,7 +397,8 @@ def _spectral_density(k: list[np.ndarray], length_scale: float, smoothness: floa
 
 def _integral(name: str) -> np.ndarray:
     """Summed-area table of a photograph's grey values, one row and column of zeros in front."""
-    import skimage.data
+    with optional_imports():
+        import skimage.data
 
     pixels = np.asarray(getattr(skimage.data, name)(), np.float64) / 255.0
     if pixels.ndim == 3:
