@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from invae.data.arrays.atomic import atomic_path
+from invae.data.formats.hdf5 import create_hdf5
 from invae.errors import FileError, ModelError
 
 __all__ = ["describe", "load", "save"]
@@ -72,8 +73,6 @@ def save(model: Any, path: str | os.PathLike[str], overwrite: bool = False) -> P
     FileError
         ``path`` exists and ``overwrite`` is false, or its folder is missing.
     """
-    import h5py
-
     arrays: dict[str, np.ndarray] = {}
     body = _encode(model, arrays)
     header = {
@@ -83,7 +82,7 @@ def save(model: Any, path: str | os.PathLike[str], overwrite: bool = False) -> P
         "sha256": {key: _digest(array) for key, array in arrays.items()},
         "model": body,
     }
-    with atomic_path(path, overwrite) as temporary, h5py.File(temporary, "w") as file:
+    with atomic_path(path, overwrite) as temporary, create_hdf5(temporary) as file:
         file.attrs["format"] = FORMAT
         text = np.frombuffer(json.dumps(header).encode(), np.uint8)
         file.create_dataset("header", data=text, fletcher32=True)

@@ -22,7 +22,7 @@ from invae.codec.l2.group import L2_GRID_GROUP, encode_l2_group
 from invae.codec.model import REFERENCE, CodecModel, default_model, fast_model, no_model
 from invae.data.arrays.atomic import atomic_path
 from invae.data.records import Curve, Frame, unique_names
-from invae.errors import BoundError, FormatError, InputError
+from invae.errors import BoundError, FileError, FormatError, InputError
 
 __all__ = ["compress", "decompress", "write_archive"]
 
@@ -206,8 +206,11 @@ def write_archive(
     FileError
         ``path`` exists and ``overwrite`` is false, or its folder is missing.
     """
+    if Path(path).exists() and not overwrite:
+        raise FileError(f"{path} exists already; choose another name or allow overwriting (--force)")
+    blob = compress(data, bound, **options)
     with atomic_path(path, overwrite) as temporary:
-        temporary.write_bytes(compress(data, bound, **options))
+        temporary.write_bytes(blob)
     return Path(path)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from invae.data.arrays.atomic import atomic_path
-from invae.data.formats.hdf5 import open_hdf5, read_dataset
+from invae.data.formats.hdf5 import create_hdf5, open_hdf5, read_dataset
 from invae.errors import FileError, FormatError, InputError
 
 __all__ = ["find_dataset", "read_array", "split_inner_path", "write_array"]
@@ -98,9 +98,7 @@ def write_array(path: str | os.PathLike[str], array: np.ndarray, overwrite: bool
         with atomic_path(file, overwrite) as temporary:
             np.save(temporary, array, allow_pickle=False)
     elif ending in _HDF5_ENDINGS:
-        import h5py
-
-        with atomic_path(file, overwrite) as temporary, h5py.File(temporary, "w") as h5:
+        with atomic_path(file, overwrite) as temporary, create_hdf5(temporary) as h5:
             h5.create_dataset(inner or _DATASET, data=array, track_times=False)
     elif ending in _TIFF_ENDINGS:
         _write_tiff(file, array, overwrite)

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from invae.data.formats.hdf5 import create_hdf5
 from invae.data.formats.nexus import NOTE_GROUP
 from invae.data.formats.note import to_note
 from invae.data.formats.nxcansas_tree import tree_from_xml
@@ -35,11 +36,9 @@ _COMPRESS_ABOVE = 4096
 
 def write_nxcansas(records: list[Record], path: Path) -> None:
     """Write all records to a new HDF5 file at ``path``."""
-    import h5py
-
     from invae import __version__
 
-    with h5py.File(path, "w") as file:
+    with create_hdf5(path) as file:
         file.attrs["NX_class"] = "NXroot"
         file.attrs["creator"] = f"invae {__version__}"
         file.attrs["default"] = "sasentry01"

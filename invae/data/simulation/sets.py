@@ -12,6 +12,7 @@ from typing import Any, Self
 import numpy as np
 
 from invae.data.arrays.atomic import atomic_path
+from invae.data.formats.hdf5 import create_hdf5
 from invae.data.records import Curve, Frame
 from invae.errors import FileError, FormatError
 
@@ -49,7 +50,7 @@ class _SimulatedSet:
         """Write every field to HDF5; parameters and settings as JSON text."""
         import h5py
 
-        with atomic_path(path, overwrite) as temporary, h5py.File(temporary, "w") as file:
+        with atomic_path(path, overwrite) as temporary, create_hdf5(temporary) as file:
             file.attrs["format"] = self._format
             file.attrs["settings"] = json.dumps(self.settings)
             for key in (f.name for f in dataclasses.fields(self)):
