@@ -6,8 +6,6 @@ import math
 import os
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +21,7 @@ from invae.codec.model import REFERENCE, CodecModel, default_model, fast_model, 
 from invae.data.arrays.atomic import atomic_path
 from invae.data.records import Curve, Frame, unique_names
 from invae.errors import BoundError, FileError, FormatError, InputError
+from invae.linalg.threads import workers
 
 __all__ = ["compress", "decompress", "write_archive"]
 
@@ -127,8 +126,8 @@ def compress(
         )
 
     coded = []
-    with ThreadPoolExecutor(jobs) if jobs > 1 else nullcontext() as pool:
-        for found in map(code, spans) if pool is None else pool.map(code, spans):
+    with workers(jobs) as map_:
+        for found in map_(code, spans):
             coded.append(found)
             if progress is not None:
                 progress(len(coded), len(spans))
