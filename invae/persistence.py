@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from invae.data.arrays.atomic import atomic_path
-from invae.data.formats.hdf5 import create_hdf5
+from invae.data.formats.hdf5_output import create_hdf5
 from invae.errors import FileError, ModelError
 
 __all__ = ["describe", "load", "save"]

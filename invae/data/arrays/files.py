@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from invae.data.arrays.atomic import atomic_path
-from invae.data.formats.hdf5 import create_hdf5, open_hdf5, read_dataset
+from invae.data.formats.hdf5 import open_hdf5, read_dataset
+from invae.data.formats.hdf5_output import create_hdf5
 from invae.errors import FileError, FormatError, InputError
 
 __all__ = ["find_dataset", "read_array", "split_inner_path", "write_array"]

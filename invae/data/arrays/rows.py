@@ -21,7 +21,8 @@ import numpy as np
 
 from invae.data.arrays.atomic import atomic_path, is_open_at, lock, settle, unwritten
 from invae.data.arrays.files import find_dataset, read_array, split_inner_path
-from invae.data.formats.hdf5 import create_hdf5, open_hdf5
+from invae.data.formats.hdf5 import open_hdf5
+from invae.data.formats.hdf5_output import create_hdf5
 from invae.errors import FileError, FormatError, InputError, InvaeError
 
 __all__ = ["RowWriter", "identity", "open_rows"]

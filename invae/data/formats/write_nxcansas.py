@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from invae.data.formats.hdf5 import create_hdf5
+from invae.data.formats.hdf5_output import create_hdf5
 from invae.data.formats.nexus import NOTE_GROUP
 from invae.data.formats.note import to_note
 from invae.data.formats.nxcansas_tree import tree_from_xml

@@ -12,7 +12,7 @@ from typing import Any, Self
 import numpy as np
 
 from invae.data.arrays.atomic import atomic_path
-from invae.data.formats.hdf5 import create_hdf5
+from invae.data.formats.hdf5_output import create_hdf5
 from invae.data.records import Curve, Frame
 from invae.errors import FileError, FormatError
 
