@@ -81,10 +81,7 @@ def fit(
     as_json: Annotated[bool, typer.Option("--json", help="Facts of the model as JSON on stdout.")] = False,
 ) -> None:
     """Learn the map of least expected error from example signals."""
-    from invae.autoencoders import BayesRiskReconstructor
-    from invae.data.arrays.rows import open_rows
-    from invae.files import fit_file
-    from invae.persistence import save
+    from invae.files import check_pairs
 
     check_output(output, force, [signals] if measurements is None else [signals, measurements])
     if slim and (noise == "auto" or refine is not None):
@@ -93,14 +90,10 @@ def fit(
         raise typer.BadParameter("--nonnegative belongs to --refine; a linear map has no bounds")
     if operator is None and measurements is None:
         raise InputError("name the forward operator (--operator radon, blur or heat) or give --measurements")
-    with open_rows(signals) as rows:
-        if len(rows.shape) < 2:
-            raise InputError(
-                f"{signals} holds an array of shape {tuple(rows.shape)}; expected one signal per row, (N, n) "
-                "or (N, height, width)"
-            )
-        dims = tuple(rows.shape[1:]) if shape is None else parse_shape(shape)
-    options = {
+    dims = check_pairs(signals, measurements)[1:]
+    if shape is not None:
+        dims = _reshaped(signals, dims, parse_shape(shape))
+    options: dict[OperatorName, dict[str, Any]] = {
         OperatorName.radon: {
             "--angles": angles,
             "--arc": arc,
@@ -112,8 +105,23 @@ def fit(
         OperatorName.heat: {"--time": time},
     }
     _check_options(operator, options)
+    if operator is OperatorName.radon and len(dims) != 2:
+        sizes = ", ".join(map(str, dims))
+        raise InputError(
+            f"radon needs images (N, height, width), the signals have shape (N, {sizes}); "
+            "give --shape HEIGHTxWIDTH"
+        )
+    level, wanted = _noise(noise, noise_std), _rank(rank)
+
+    # All that can be wrong on the line or in the headers is found; from here on it takes time.
+    from invae.autoencoders import BayesRiskReconstructor
+    from invae.files import fit_file
+    from invae.operators import GaussianNoise
+    from invae.persistence import save
+
     F = None if operator is None else _operator(operator, dims, options[operator])
-    linear = BayesRiskReconstructor(F, noise=_noise(noise, noise_std), rank=_rank(rank), augment=augment)
+    spread = GaussianNoise(**level) if isinstance(level, dict) else level
+    linear = BayesRiskReconstructor(F, noise=spread, rank=wanted, augment=augment)
     model = _refined(linear, refine, nonnegative)
     sums = output.with_name(f"{output.name}.part")
     try:
@@ -178,8 +186,8 @@ def reconstruct(
     """Reconstruct signals from measurements with a fitted model."""
     from invae.data.arrays.files import split_inner_path
     from invae.data.arrays.rows import identity
-    from invae.files import reconstruct_file
-    from invae.persistence import load
+    from invae.files import check_measurements, reconstruct_file
+    from invae.persistence import describe, load
 
     file, inner = split_inner_path(output)
     std_output = Path(f"{file.with_name(f'{file.stem}_std{file.suffix}')}" + (f":{inner}" if inner else ""))
@@ -187,6 +195,7 @@ def reconstruct(
         check_output(path, force, [measurements, model])
     if (kind := kind_of(model)) != "model":
         raise ModelError(f"{model} is no model but holds {kind}; name a file written by invae fit")
+    check_measurements(measurements, _stored_shape(describe(model)["model"]))
     reconstructor = load(model)
     if not hasattr(reconstructor, "predict"):
         raise ModelError(f"{model} holds a {type(reconstructor).__name__}, which cannot reconstruct")
@@ -214,6 +223,17 @@ def reconstruct(
         say(f"{plural(done, 'row')} finished; the same command continues from there")
         raise typer.Exit(130) from None
     say(f"{output}: {' x '.join(map(str, shape))}")
+
+
+def _stored_shape(state: Any) -> tuple[int, ...] | None:
+    """Shape of one measurement in the header of a stored model, where it is said."""
+    if isinstance(state, dict):
+        if isinstance(shape := state.get("shape_y", state.get("shape_y_")), list):
+            return tuple(shape)
+        state = list(state.values())
+    if isinstance(state, list):
+        return next((shape for item in state if (shape := _stored_shape(item)) is not None), None)
+    return None
 
 
 def _refined(linear: Any, n_stages: int | None, nonnegative: bool) -> Any:
@@ -247,12 +267,6 @@ def _operator(name: OperatorName, dims: tuple[int, ...], options: dict[str, Any]
         return Blur(dims, options["--sigma"], boundary=options["--boundary"] or "reflective")
     if name is OperatorName.heat:
         return Heat(dims, options["--time"])
-    if len(dims) != 2:
-        sizes = ", ".join(map(str, dims))
-        raise InputError(
-            f"radon needs images (N, height, width), the signals have shape (N, {sizes}); "
-            "give --shape HEIGHTxWIDTH"
-        )
     distance = options["--source-distance"]
     arc = options["--arc"] or (180.0 if distance is None else 360.0)
     views = np.arange(options["--angles"]) * np.deg2rad(arc) / options["--angles"]
@@ -264,18 +278,33 @@ def _operator(name: OperatorName, dims: tuple[int, ...], options: dict[str, Any]
 
 
 def _noise(relative: str | None, absolute: float | None) -> Any:
-    from invae.operators import GaussianNoise
-
+    """Arguments of the noise model; or auto, or None."""
     if relative is not None and absolute is not None:
         raise typer.BadParameter("give --noise (relative) or --noise-std (absolute), not both")
     if relative is None:
-        return None if absolute is None else GaussianNoise(absolute)
+        return None if absolute is None else {"std": _level("--noise-std", absolute)}
     if relative == "auto":
         return "auto"
     try:
-        return GaussianNoise(relative=float(relative))
+        return {"relative": _level("--noise", float(relative))}
     except ValueError:
         raise typer.BadParameter(f"--noise {relative} is neither a positive number nor auto") from None
+
+
+def _level(option: str, value: float) -> float:
+    if not 0 <= value < math.inf:
+        raise typer.BadParameter(f"{option} {value:g} is negative or no number")
+    return value
+
+
+def _reshaped(path: Path, stored: tuple[int, ...], wanted: tuple[int, ...]) -> tuple[int, ...]:
+    if math.prod(stored) != math.prod(wanted):
+        sizes, asked = (", ".join(map(str, shape)) for shape in (stored, wanted))
+        raise InputError(
+            f"{path} holds signals of shape ({sizes}), {math.prod(stored)} values each, which is not "
+            f"({asked}) as --shape says; give the shape of one signal"
+        )
+    return wanted
 
 
 def _rank(text: str) -> int | str:
