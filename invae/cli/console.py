@@ -90,11 +90,15 @@ def check_output(path: str | os.PathLike[str], force: bool, sources: Iterable[Pa
     """
     from invae.data.arrays.files import split_inner_path
 
+    if str(path) == "-":
+        return Path("-")
     path = split_inner_path(path)[0]
     if path.resolve() in {split_inner_path(source)[0].resolve() for source in sources}:
         raise FileError(f"{path} is among the data that go in and would be lost; choose another name")
     if path.is_dir():
         raise FileError(f"{path} is a folder; name a file in it")
+    if path.exists() and not path.is_file():
+        raise FileError(f"{path} is no regular file; name one, or - for stdout where the verb has it")
     if path.exists() and not force:
         raise FileError(f"{path} exists already; choose another name or allow overwriting with --force")
     if not path.parent.is_dir():

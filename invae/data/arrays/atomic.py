@@ -1,7 +1,8 @@
 """Files that are written whole or not at all, by one writer at a time.
 
-What is written goes to ``.NAME.tmp`` beside the target, under a lock that dies with its process. A second
-writer of the same target finds it locked and is told; what a killed writer left is removed by the next.
+What is written goes to ``.NAME.tmp`` beside the target; ``.NAME.lock`` is held meanwhile, by a lock that dies
+with its process. A second writer of the same target finds it held and is told; what a killed writer left is
+removed by the next.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ try:
 except ImportError:  # Windows: two writers there are not told of each other before one of them ends
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["atomic_path", "is_open_at", "lock", "settle", "unwritten"]
+__all__ = ["atomic_path", "is_open_at", "lock", "open_locked", "settle", "unwritten"]
 
 
 @contextmanager
@@ -39,9 +40,14 @@ def atomic_path(path: str | os.PathLike[str], overwrite: bool = False) -> Iterat
         raise FileError(f"cannot write {target}: the folder {target.parent} does not exist; create it first")
     if target.exists() and not target.is_file():
         raise FileError(f"cannot write {target}: it is no regular file; name one")
+    # A lock of its own: HDF5 locks what it reads and writes.
+    guard = target.with_name(f".{target.name}.lock")
     temporary = target.with_name(f".{target.name}.tmp{target.suffix}")
-    held = _create(temporary, target)
+    held = open_locked(guard, target)
     try:
+        # Never an old one: it may be another name of the target itself.
+        temporary.unlink(missing_ok=True)
+        os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
         yield temporary
         with open(temporary, "rb") as written:
             os.fsync(written.fileno())
@@ -54,8 +60,11 @@ def atomic_path(path: str | os.PathLike[str], overwrite: bool = False) -> Iterat
             raise
         raise unwritten(target, error) from error
     finally:
-        temporary.unlink(missing_ok=True)  # before the lock goes, or it might be the next writer's
-        if held is not None:
+        temporary.unlink(missing_ok=True)
+        if fcntl is None:
+            os.close(held)
+        guard.unlink(missing_ok=True)
+        if fcntl is not None:
             os.close(held)
 
 
@@ -91,30 +100,20 @@ def unwritten(target: Path, error: OSError, left: str = "nothing was written") -
     return FileError(f"cannot write {target}: {error.strerror or error}; {left}")
 
 
-def _create(temporary: Path, target: Path) -> int | None:
-    """Make the temporary file and lock it; what a killed writer left there goes."""
-    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0)
+def open_locked(path: Path, target: Path) -> int:
+    """Open a file, made where it is missing, that is held until it is closed; see `lock`.
+
+    Who removes or renames it does so before closing it.
+    """
     while True:
         try:
-            # Never an existing one: its content may be shared with the target, as a second name of it.
-            file, is_new = os.open(temporary, flags | os.O_EXCL, 0o600), True
-        except FileExistsError:
-            try:
-                file, is_new = os.open(temporary, flags, 0o600), False
-            except OSError as error:
-                raise unwritten(target, error) from error
+            file = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
         except OSError as error:
             raise unwritten(target, error) from error
-        if fcntl is None and is_new:
-            os.close(file)
-            return None
         try:
             lock(file, target)
-            # The one that held it may have renamed or removed it between the two calls.
-            if is_open_at(file, temporary):
-                if is_new:
-                    return file
-                temporary.unlink()
+            if is_open_at(file, path):  # else the one that held it has removed or renamed it meanwhile
+                return file
         except BaseException:
             os.close(file)
             raise

@@ -19,7 +19,7 @@ from typing import Any, BinaryIO, Self
 
 import numpy as np
 
-from invae.data.arrays.atomic import atomic_path, is_open_at, lock, settle, unwritten
+from invae.data.arrays.atomic import atomic_path, open_locked, settle, unwritten
 from invae.data.arrays.files import find_dataset, read_array, split_inner_path
 from invae.data.formats.hdf5 import open_hdf5
 from invae.data.formats.hdf5_output import create_hdf5
@@ -138,7 +138,7 @@ class RowWriter:
             )
         if min(self._shape, default=0) < 1:
             raise InputError(f"cannot write an array of shape {self._shape} row by row; it holds no value")
-        self._file = _open_locked(self._part, self.path)
+        self._file: BinaryIO = os.fdopen(open_locked(self._part, self.path), "r+b")
         try:
             self.done, self._offset = self._continued()
         except BaseException:
@@ -236,23 +236,6 @@ class RowWriter:
     def _note(self) -> None:
         with atomic_path(self._record, overwrite=True) as temporary:
             temporary.write_text(json.dumps({"done": self.done, "offset": self._offset, "job": self._job}))
-
-
-def _open_locked(part: Path, target: Path) -> BinaryIO:
-    """The part file, made where it is missing, held until it is closed."""
-    while True:
-        try:
-            file = os.fdopen(os.open(part, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666), "r+b")
-        except OSError as error:
-            raise unwritten(target, error) from error
-        try:
-            lock(file.fileno(), target)
-        except BaseException:
-            file.close()
-            raise
-        if is_open_at(file.fileno(), part):  # else the one that held it has renamed or removed it
-            return file
-        file.close()
 
 
 def _create(part: Path, ending: str, inner: str | None, shape: tuple[int, ...], dtype: np.dtype) -> int:
