@@ -49,6 +49,7 @@ $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) torch
 	$(PIP) -e '.[all,dev,peers]'
+	$(BIN)/invae warm
 	@touch $(READY)
 
 clean:

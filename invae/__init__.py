@@ -7,7 +7,10 @@ file gives them their types.
 from __future__ import annotations
 
 import importlib
+from pathlib import Path as _Path
 from typing import Any
+
+from invae.kernel_cache import provide_cache as _provide_cache
 
 __version__ = "0.1.0"
 
@@ -52,6 +55,7 @@ _HOME = {
         "InvaeWarning",
     ),
 }
+_provide_cache(_Path(__file__).parent)
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 
 __all__ = ["__version__", *_MODULE_OF]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -12,7 +13,7 @@ import numpy as np
 
 from invae.data.arrays.files import split_inner_path, write_array
 from invae.data.arrays.rows import RowWriter, identity, open_rows
-from invae.errors import FileError, FormatError, InputError
+from invae.errors import FileError, FormatError, InputError, InvaeWarning
 
 __all__ = ["check_pairs", "check_measurements", "fit_file", "reconstruct_file"]
 
@@ -145,6 +146,9 @@ def reconstruct_file(
 ) -> tuple[int, ...]:
     """Reconstruct every row of a measurement file with a fitted model.
 
+    Measurements that the model was not made for (other units, raw counts, another kind of object) are told in
+    one `InvaeWarning`, by the first batch; see `invae.autoencoders.bayes_risk.screening`.
+
     Parameters
     ----------
     model : estimator
@@ -180,6 +184,8 @@ def reconstruct_file(
         file, _ = split_inner_path(path)
         if file.exists() and not overwrite:
             raise FileError(f"{file} exists already; choose another name or allow overwriting (--force)")
+    from invae.autoencoders.bayes_risk.screening import unlike_training
+
     with open_rows(measurements) as rows:
         shape_y = _measurement_shape(model)
         single = tuple(rows.shape) == shape_y
@@ -190,7 +196,10 @@ def reconstruct_file(
 
         def predict(start: int, stop: int) -> tuple[np.ndarray, ...]:
             values = _batch(rows, start, stop, single, measurements)
-            return model.predict(values, return_std=True) if std_output else (model.predict(values),)
+            made = model.predict(values, return_std=True) if std_output else (model.predict(values),)
+            if start == 0 and (strange := unlike_training(model, values, made[0])):
+                warnings.warn(f"{measurements}: {strange}", InvaeWarning, stacklevel=3)
+            return made
 
         first = predict(0, min(step, n_rows))
         if single:

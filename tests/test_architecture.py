@@ -17,6 +17,7 @@ PACKAGE = ROOT / "invae"
 MAY_IMPORT = {
     "errors": set(),
     "extras": set(),
+    "kernel_cache": set(),
     "data": set(),
     "linalg": {"persistence"},
     "persistence": {"data"},

@@ -17,6 +17,7 @@ from typing import Annotated
 import typer
 
 from invae.cli import (
+    calibration,
     compression,
     conversion,
     datasets,
@@ -25,8 +26,9 @@ from invae.cli import (
     reconstruction,
     simulation,
     training,
+    warming,
 )
-from invae.cli.console import say
+from invae.cli.console import say, stop_telling
 from invae.errors import InvaeError, InvaeWarning
 
 __all__ = ["app", "main"]
@@ -41,7 +43,16 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for group in (information, conversion, reconstruction, training, compression, evaluation):
+for group in (
+    information,
+    conversion,
+    reconstruction,
+    calibration,
+    training,
+    compression,
+    evaluation,
+    warming,
+):
     for verb in group.VERBS:
         app.command()(verb)
 app.add_typer(simulation.app)
@@ -99,6 +110,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     finally:
         told.close()
+        stop_telling()
         logger.removeHandler(handler)
         logger.setLevel(level)
     return 0

@@ -10,7 +10,16 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from invae.cli.console import check_output, human_bytes, one_line, plural, print_json, progress, say
+from invae.cli.console import (
+    check_output,
+    human_bytes,
+    one_line,
+    plural,
+    print_json,
+    progress,
+    say,
+    tell_compiling,
+)
 from invae.cli.inputs import STDIN, KeepGoing, codec_model, load_inputs, open_archive
 from invae.cli.outputs import STDOUT, Ending, curve_text, to_folder, to_stdout, write_item, write_items
 from invae.errors import InputError
@@ -65,6 +74,7 @@ def compress(
     options = {"sigma_bound": sigma_bound, "model": coder, "embed": embed, "jobs": jobs}
     if as_json and str(output) == STDOUT:
         raise typer.BadParameter("--json and -o - cannot both have stdout")
+    tell_compiling()
     with ExitStack() as opened, to_stdout(output, ".inva") as target, progress("compressing") as update:
         content, size, n_failed = load_inputs(data, q_unit, opened, keep_going)
         write_archive(target, content, bound, overwrite=force, progress=update, **options)
@@ -110,6 +120,7 @@ def get(
         output = None
     if output is not None:
         check_output(output, force)
+    tell_compiling()
     with open_archive(archive, model) as opened:
         by_number = name not in opened.names() and re.fullmatch(r"-?\d+", name)
         record = opened[int(name) if by_number else name]
@@ -151,6 +162,7 @@ def decompress(
     from invae.data.arrays.rows import identity
 
     folder = to_folder(output, ending, force)
+    tell_compiling()
     with to_stdout(output, ending or "") as target, open_archive(archive, model) as opened:
         if opened.directory.container == "stack":
             if folder:
@@ -181,6 +193,7 @@ def write_stack(output: Path, archive: Any, job: dict[str, Any], force: bool) ->
 
 def verify(archive: ArchivePath, model: Model = None, as_json: AsJson = False) -> None:
     """Check every checksum and decode every record of an archive."""
+    tell_compiling()
     with open_archive(archive, model) as opened, progress("verifying") as update:
         facts = opened.verify(update)
     if as_json:

@@ -9,7 +9,7 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from invae.cli.console import check_output, print_json, print_table, progress, say
+from invae.cli.console import check_output, print_json, print_table, progress, say, tell_compiling
 from invae.cli.inputs import gather, load_inputs, open_archive
 
 __all__ = ["VERBS", "evaluate"]
@@ -44,6 +44,7 @@ def evaluate(
         content, size, _ = load_inputs(gather(originals, opened), q_unit)
     items = list(content.values()) if isinstance(content, dict) else content
     items = items if isinstance(items, list) else [items]
+    tell_compiling()
     with open_archive(packed, model) as archive, progress("comparing") as update:
         decoded, names = list(archive), archive.names()
         if archive.directory.container == "stack":

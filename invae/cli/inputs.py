@@ -27,6 +27,7 @@ __all__ = [
     "load_data",
     "load_inputs",
     "open_archive",
+    "stored_shape",
 ]
 
 STDIN = "-"
@@ -215,6 +216,17 @@ def _told_apart(record: Any, stem: str, name: str) -> Any:
     if name == stem or record.name.partition("/")[0] != stem:
         return record
     return record.replace(name=name + record.name.removeprefix(stem))
+
+
+def stored_shape(state: Any) -> tuple[int, ...] | None:
+    """Shape of one measurement in the header of a stored model, where it is said."""
+    if isinstance(state, dict):
+        if isinstance(shape := state.get("shape_y", state.get("shape_y_")), list):
+            return tuple(shape)
+        state = list(state.values())
+    if isinstance(state, list):
+        return next((shape for item in state if (shape := stored_shape(item)) is not None), None)
+    return None
 
 
 def _files_below(folder: Path) -> list[Path]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from enum import StrEnum
 from inspect import signature
 from pathlib import Path
@@ -11,9 +12,9 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from invae.cli.console import check_output, parse_shape, plural, print_json, progress, say
-from invae.cli.inputs import kind_of
-from invae.errors import InputError, ModelError
+from invae.cli.console import check_output, parse_shape, plural, print_json, progress, say, tell_compiling
+from invae.cli.inputs import kind_of, stored_shape
+from invae.errors import InputError, InvaeWarning, ModelError
 
 __all__ = ["VERBS", "fit", "reconstruct"]
 
@@ -119,6 +120,7 @@ def fit(
     from invae.operators import GaussianNoise
     from invae.persistence import save
 
+    tell_compiling()
     F = None if operator is None else _operator(operator, dims, options[operator])
     spread = GaussianNoise(**level) if isinstance(level, dict) else level
     linear = BayesRiskReconstructor(F, noise=spread, rank=wanted, augment=augment)
@@ -195,7 +197,8 @@ def reconstruct(
         check_output(path, force, [measurements, model])
     if (kind := kind_of(model)) != "model":
         raise ModelError(f"{model} is no model but holds {kind}; name a file written by invae fit")
-    check_measurements(measurements, _stored_shape(describe(model)["model"]))
+    check_measurements(measurements, stored_shape(describe(model)["model"]))
+    tell_compiling()
     reconstructor = load(model)
     if not hasattr(reconstructor, "predict"):
         raise ModelError(f"{model} holds a {type(reconstructor).__name__}, which cannot reconstruct")
@@ -223,17 +226,6 @@ def reconstruct(
         say(f"{plural(done, 'row')} finished; the same command continues from there")
         raise typer.Exit(130) from None
     say(f"{output}: {' x '.join(map(str, shape))}")
-
-
-def _stored_shape(state: Any) -> tuple[int, ...] | None:
-    """Shape of one measurement in the header of a stored model, where it is said."""
-    if isinstance(state, dict):
-        if isinstance(shape := state.get("shape_y", state.get("shape_y_")), list):
-            return tuple(shape)
-        state = list(state.values())
-    if isinstance(state, list):
-        return next((shape for item in state if (shape := _stored_shape(item)) is not None), None)
-    return None
 
 
 def _refined(linear: Any, n_stages: int | None, nonnegative: bool) -> Any:
@@ -267,6 +259,12 @@ def _operator(name: OperatorName, dims: tuple[int, ...], options: dict[str, Any]
         return Blur(dims, options["--sigma"], boundary=options["--boundary"] or "reflective")
     if name is OperatorName.heat:
         return Heat(dims, options["--time"])
+    if (
+        abs(abs(options["--arc"] or 0.0) - math.pi) < 0.01
+        or abs(abs(options["--arc"] or 0.0) - math.tau) < 0.01
+    ):
+        told = f"--arc {options['--arc']:g} is taken for degrees, a narrow fan of views; were radians meant?"
+        warnings.warn(told, InvaeWarning, stacklevel=2)
     distance = options["--source-distance"]
     arc = options["--arc"] or (180.0 if distance is None else 360.0)
     views = np.arange(options["--angles"]) * np.deg2rad(arc) / options["--angles"]

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from invae.cli.console import check_output, human_bytes, plural, print_json, progress, say
+from invae.cli.console import check_output, human_bytes, plural, print_json, progress, say, tell_compiling
 from invae.cli.inputs import KeepGoing, gather, load_inputs
 
 __all__ = ["VERBS", "train"]
@@ -38,6 +38,7 @@ def train(
     check_output(output, force, data)
     with ExitStack() as opened:
         items = _items(load_inputs(gather(data, opened), q_unit, keep_going=keep_going).content)
+    tell_compiling()
     with progress("training") as update:
         model = train_codec(items, rng=seed, progress=update)
     save(model, output, overwrite=force)

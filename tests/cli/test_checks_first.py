@@ -28,7 +28,8 @@ WRONG = [
     ("compress", "absent.dat", "-o", "a.inva"),
     ("compress", "x.npy", "-o", "a.inva", "--bound", "tight"),
     ("simulate", "phantoms", "-o", "p.png", "-n", "2"),
-    ("calibrate", "x.npy", "--with", "absent.h5"),
+    ("calibrate", "x.npy", "--with", "absent.h5", "-o", "c.h5"),
+    ("calibrate", "x.npy", "--with", "model.h5", "--measurements", "x.npy", "-o", "c.h5"),
 ]
 CODE = """
 import json, sys
