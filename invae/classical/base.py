@@ -15,56 +15,12 @@ from sklearn.utils.validation import check_is_fitted
 
 from invae.classical import parameters
 from invae.errors import InputError
-from invae.linalg.samples import as_rows, from_rows
+from invae.linalg.samples import as_rows, from_rows, relative_error
+from invae.operators.rows import forward
 
-__all__ = [
-    "ClassicalMethod",
-    "adjoint",
-    "divergence",
-    "error_scale",
-    "forward",
-    "operator_norm",
-    "relative_error",
-    "sensitivity",
-]
+__all__ = ["ClassicalMethod", "divergence", "sensitivity"]
 
 logger = logging.getLogger(__name__)
-
-
-def forward(operator: Any, rows: np.ndarray) -> np.ndarray:
-    """Rows (N, n) -> (N, m): the operator's own batch route where it has one."""
-    return operator.apply(rows) if hasattr(operator, "apply") else (operator @ rows.T).T
-
-
-def adjoint(operator: Any, rows: np.ndarray) -> np.ndarray:
-    """Rows (N, m) -> (N, n)."""
-    if hasattr(operator, "apply_adjoint"):
-        return operator.apply_adjoint(rows)
-    return (operator.H @ rows.T).T
-
-
-def operator_norm(operator: Any, n_iter: int = 60) -> float:
-    """Largest singular value, by power iteration; 2 % are added, for the iteration comes from below."""
-    x = np.random.default_rng(0).standard_normal((1, operator.shape[1]))
-    norm = 0.0
-    for _ in range(n_iter):
-        size = np.linalg.norm(x)
-        if size == 0:
-            return 0.0
-        x = adjoint(operator, forward(operator, x / size))
-        norm = float(np.sqrt(np.linalg.norm(x)))
-    return 1.02 * norm
-
-
-def relative_error(estimate: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """||x_hat - x|| / ||x|| of each row; rows that are zero count with their absolute error."""
-    return np.linalg.norm(estimate - truth, axis=-1) / error_scale(truth)
-
-
-def error_scale(truth: np.ndarray) -> np.ndarray:
-    """What errors of each row are relative to: its norm, 1 for a row of zeros."""
-    size = np.linalg.norm(truth, axis=-1)
-    return np.where(size > 0, size, 1.0)
 
 
 def divergence(FX: np.ndarray, probes: np.ndarray, h: np.ndarray) -> np.ndarray:

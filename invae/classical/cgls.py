@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from invae.classical.base import adjoint, forward
 from invae.classical.iterative import IterativeMethod
+from invae.operators.rows import adjoint, forward
 
 __all__ = ["Cgls"]
 

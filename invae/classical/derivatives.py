@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 import scipy.fft
 
-from invae.classical.base import forward
 from invae.classical.spectral import LARGEST, SingularBasis, TransformBasis
 from invae.errors import InputError
 from invae.linalg.factorise import thin_svd
+from invae.operators.rows import forward
 
 __all__ = ["difference_eigenvalues", "generalised_basis"]
 

@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 
 from invae.classical import parameters
-from invae.classical.base import ClassicalMethod, divergence, forward, relative_error, sensitivity
+from invae.classical.base import ClassicalMethod, divergence, sensitivity
 from invae.errors import InputError
+from invae.linalg.samples import relative_error
+from invae.operators.rows import forward
 
 __all__ = ["IterativeMethod", "ProjectedMethod", "check_box", "project"]
 

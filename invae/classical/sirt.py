@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 from scipy.sparse import csr_array
 
-from invae.classical.base import adjoint, forward
 from invae.classical.iterative import ProjectedMethod, project
 from invae.errors import InputError
+from invae.operators.rows import adjoint, forward
 
 __all__ = ["Sart", "Sirt"]
 

@@ -19,9 +19,11 @@ from typing import Any
 
 import numpy as np
 
-from invae.classical.base import ClassicalMethod, adjoint, forward
+from invae.classical.base import ClassicalMethod
 from invae.classical.gradients import dual_step, gradient, primal_step, total_variation
 from invae.errors import InputError
+from invae.linalg.power import largest_eigenvalue
+from invae.operators.rows import adjoint, forward
 
 __all__ = ["TotalVariation"]
 
@@ -118,15 +120,14 @@ class TotalVariation(ClassicalMethod):
         self.row_mean_ = r
         self.share_ = _GRADIENT_SHARE * r * c
         step = 1.0 / (r * np.maximum(columns, 1e-2 * c) + 4 * self.share_)
-        x = np.random.default_rng(self._seed).standard_normal((1, n))
-        norm = 1.0
-        for _ in range(50):
-            x /= np.linalg.norm(x)
+
+        def normal(x: np.ndarray) -> np.ndarray:
             z = x * np.sqrt(step)
             y = adjoint(F, forward(F, z)) + 0.5 * self.share_ * _gradient_normal(z.reshape(1, *self.grid_))
-            y *= np.sqrt(step)
-            norm = float(np.linalg.norm(y))
-            x = y
+            return y * np.sqrt(step)
+
+        start = np.random.default_rng(self._seed).standard_normal((1, n))
+        norm = largest_eigenvalue(normal, start, 50)
         self.step_ = (step / (1.05 * norm)).reshape(self.grid_) if norm > 0 else step.reshape(self.grid_)
 
     def _run(

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 from scipy.sparse import csr_array
 
-from invae.classical.base import ClassicalMethod, adjoint, forward, operator_norm
+from invae.classical.base import ClassicalMethod
 from invae.errors import InputError
+from invae.operators.rows import adjoint, forward, operator_norm
 
 __all__ = ["WaveletL1"]
 

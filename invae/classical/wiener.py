@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 
 from invae.classical import parameters
-from invae.classical.base import error_scale, forward
 from invae.classical.spectral import SpectralMethod
 from invae.errors import InputError
 from invae.linalg.filters import tikhonov
+from invae.linalg.samples import error_scale
+from invae.operators.rows import forward
 
 __all__ = ["Wiener"]
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from invae.errors import InputError
 
-__all__ = ["as_float", "as_rows", "from_rows"]
+__all__ = ["as_float", "as_rows", "error_scale", "from_rows", "relative_error"]
 
 
 def as_float(array: np.ndarray) -> np.ndarray:
@@ -55,3 +55,14 @@ def as_rows(array: np.ndarray, shape: tuple[int, ...], what: str) -> tuple[np.nd
 def from_rows(rows: np.ndarray, shape: tuple[int, ...], shaped: bool) -> np.ndarray:
     """Give rows ``(N, n)`` back as ``(N, *shape)`` when the matching input came shaped."""
     return rows.reshape(len(rows), *shape) if shaped else rows
+
+
+def relative_error(estimate: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """||x_hat - x|| / ||x|| of each row; rows that are zero count with their absolute error."""
+    return np.linalg.norm(estimate - truth, axis=-1) / error_scale(truth)
+
+
+def error_scale(truth: np.ndarray) -> np.ndarray:
+    """What errors of each row are relative to: its norm, 1 for a row of zeros."""
+    size = np.linalg.norm(truth, axis=-1)
+    return np.where(size > 0, size, 1.0)

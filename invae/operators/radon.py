@@ -13,6 +13,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from invae.errors import InputError
+from invae.operators.angles import view_angles
 from invae.operators.base import Operator, as_dims
 from invae.operators.joseph import JosephProducts, joseph_matrix, ray_table
 from invae.operators.rays import detector_positions, fan_rays, parallel_rays
@@ -28,9 +29,13 @@ class Radon(Operator):
 
     The image lies centred at the origin with unit pixels, x to the right, y upwards. In parallel geometry the
     ray of detector position s at angle theta is ``x cos(theta) + y sin(theta) = s`` (the convention of ASTRA
-    and, about the pixel ``shape // 2`` instead of the centre, of scikit-image). In fan geometry the source,
-    at angle 0, stands at (0, source_distance) and a flat detector at y = -detector_distance; both turn
-    anticlockwise.
+    and, about the pixel ``shape // 2`` instead of the centre, of scikit-image). In fan geometry source and
+    flat detector turn anticlockwise about the centre, the detector's axis being (cos(theta), sin(theta)). At
+    angle 0 the source stands above the image, at (0, source_distance), and the detector on the line y =
+    -detector_distance; ``source_side="below"`` puts the source at (0, -source_distance) and the detector on
+    the line y = detector_distance, which is the convention of ASTRA ("fanflat") and CIL. The two hold the
+    same lines: the views of one at ``angles`` are those of the other at ``angles + pi``, the detector read
+    from its other end (with -detector_offset).
 
     Parameters
     ----------
@@ -50,6 +55,8 @@ class Radon(Operator):
     source_distance, detector_distance : float, optional
         Fan geometry: distances of source and detector from the centre, in pixels. By default the detector
         stands at the centre (0), so that its bins measure lengths in the image.
+    source_side : {"above", "below"}
+        Fan geometry: where the source stands at angle 0.
     matrix_free : bool or "auto"
         Whether to do without the stored sparse matrix for single vectors; "auto": above 10^8 coefficients.
         Batches always go through matrix-free kernels with the same coefficients.
@@ -88,6 +95,7 @@ class Radon(Operator):
         detector_offset: float = 0.0,
         source_distance: float | None = None,
         detector_distance: float | None = None,
+        source_side: str = "above",
         matrix_free: bool | str = "auto",
     ) -> None:
         dims = as_dims(shape, (1, 2))
@@ -95,7 +103,13 @@ class Radon(Operator):
         if geometry not in ("parallel", "fan"):
             raise InputError(f'geometry={geometry!r} is unknown; choose "parallel" or "fan"')
         self.geometry = geometry
-        self.angles = _angles(n_angles, angles, math.pi if geometry == "parallel" else 2 * math.pi)
+        self.angles = view_angles(n_angles, angles, math.pi if geometry == "parallel" else 2 * math.pi)
+        if source_side not in ("above", "below") or (source_side == "below" and geometry == "parallel"):
+            raise InputError(
+                f'source_side={source_side!r}; choose "above" or "below" the image at angle 0, and "below" '
+                'only with geometry="fan"'
+            )
+        self.source_side = source_side
         self.source_distance, self.detector_distance = _distances(
             geometry, source_distance, detector_distance, dims
         )
@@ -142,6 +156,7 @@ class Radon(Operator):
             "detector_offset": self.detector_offset,
             "source_distance": self.source_distance,
             "detector_distance": self.detector_distance,
+            "source_side": self.source_side,
             "matrix_free": self.matrix_free,
         }
 
@@ -190,7 +205,9 @@ class Radon(Operator):
     def _rays(self) -> np.ndarray:
         if self.source_distance is None or self.detector_distance is None:
             return parallel_rays(self.angles, self.detector_positions)
-        return fan_rays(self.angles, self.detector_positions, self.source_distance, self.detector_distance)
+        side = 1 if self.source_side == "above" else -1
+        distances = side * self.source_distance, side * self.detector_distance
+        return fan_rays(self.angles, self.detector_positions, *distances)
 
     def _shadow(self, diameter: float) -> float:
         """Width on the detector of a centred disc."""
@@ -198,21 +215,6 @@ class Radon(Operator):
             return diameter
         tangent = (diameter / 2) / math.sqrt(self.source_distance**2 - (diameter / 2) ** 2)
         return 2 * tangent * (self.source_distance + self.detector_distance)
-
-
-def _angles(n_angles: int | None, angles: np.ndarray | None, span: float) -> np.ndarray:
-    if (n_angles is None) == (angles is None):
-        raise InputError("give exactly one of n_angles (evenly spread views) and angles (radians)")
-    if angles is None:
-        if n_angles is None or n_angles < 1 or int(n_angles) != n_angles:
-            raise InputError(f"n_angles={n_angles} must be an integer of at least 1")
-        return np.arange(n_angles) * (span / n_angles)
-    angles = np.array(angles, np.float64)
-    if angles.ndim != 1 or angles.size == 0 or not np.isfinite(angles).all():
-        raise InputError(
-            f"angles must be a non-empty list of finite numbers in radians, got shape {angles.shape}"
-        )
-    return angles
 
 
 def _distances(

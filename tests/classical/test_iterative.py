@@ -7,13 +7,13 @@ import pylops
 import pytest
 
 from invae.classical import Landweber, RichardsonLucy, Sart, Sirt
-from invae.classical.base import operator_norm
 from invae.classical.parameters import discrepancy_factor
 from invae.data.phantoms import random_ellipses
 from invae.errors import InputError
 from invae.operators.masked import Masked
 from invae.operators.noise import PoissonNoise
 from invae.operators.radon import Radon
+from invae.operators.rows import operator_norm
 
 
 @pytest.fixture(scope="module")
