@@ -14,20 +14,17 @@ Chambolle, Pock (2011), J. Math. Imaging Vis. 40, with the diagonal steps of Poc
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
 import numpy as np
 
-from invae.classical.base import ClassicalMethod
+from invae.classical.base import ClassicalMethod, iterations_used_up
 from invae.classical.gradients import dual_step, gradient, primal_step, total_variation
 from invae.errors import InputError
 from invae.linalg.power import largest_eigenvalue
 from invae.operators.rows import adjoint, forward
 
 __all__ = ["TotalVariation"]
-
-logger = logging.getLogger(__name__)
 
 
 class TotalVariation(ClassicalMethod):
@@ -102,6 +99,9 @@ class TotalVariation(ClassicalMethod):
 
     def _solve(self, Y: np.ndarray, values: np.ndarray) -> np.ndarray:
         return self._run(Y, np.broadcast_to(values, len(Y)), None)[0]
+
+    def _shortfall(self) -> str:
+        return iterations_used_up(self)
 
     # The primal-dual iteration
 
@@ -182,8 +182,6 @@ class TotalVariation(ClassicalMethod):
                 state = {name: array[~done] for name, array in state.items()}
             if not len(state["row"]):
                 break
-        if not self.converged_.all():
-            logger.info("total variation: %d of %d rows used all iterations", N - self.converged_.sum(), N)
         if ball is None:
             return out, np.array(values, np.float64)
         # At the optimum Q = (weight / lambda) (F x - y).

@@ -7,19 +7,16 @@ O'Donoghue, Candes 2015). With x >= 0 the proximal map itself is a small dual pr
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
 import numpy as np
 from scipy.sparse import csr_array
 
-from invae.classical.base import ClassicalMethod
+from invae.classical.base import ClassicalMethod, iterations_used_up
 from invae.errors import InputError
 from invae.operators.rows import adjoint, forward, operator_norm
 
 __all__ = ["WaveletL1"]
-
-logger = logging.getLogger(__name__)
 
 
 class WaveletL1(ClassicalMethod):
@@ -125,9 +122,17 @@ class WaveletL1(ClassicalMethod):
                 X, V, U, t, Y, bound, row = (part[~done] for part in (X, V, U, t, Y, bound, row))
             if not len(row):
                 break
-        if not self.converged_.all():
-            logger.info("wavelets: %d of %d rows used all iterations", N - self.converged_.sum(), N)
         return out
+
+    def _reconstruct(self, Y: np.ndarray, truth: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+        values = self._choose(Y, truth)
+        self._reached = self.converged_ if self.parameter == "discrepancy" else np.ones(len(Y), bool)
+        X = self._solve(Y, values)
+        self.converged_ &= self._reached
+        return X, values
+
+    def _shortfall(self) -> str:
+        return iterations_used_up(self) if self._reached.all() else super()._shortfall()
 
     def _proximal(self, Z: np.ndarray, bound: np.ndarray, U: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """argmin 1/2 ||x - z||^2 + bound |W x|_1 over allowed x, and the dual to start from next."""
