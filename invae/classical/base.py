@@ -280,11 +280,14 @@ class ClassicalMethod(BaseEstimator):
         return chosen
 
     def _apply_rule(self, rule: str, table: dict[str, np.ndarray], Y: np.ndarray) -> np.ndarray:
-        if rule == "gcv":
-            return parameters.gcv(table["residual"], table["dof"], Y.shape[1])
-        if rule == "robust_gcv":
+        m = Y.shape[1]
+        if rule in parameters.COUNTING:
+            std = self._finest_std(Y)
             table["size"] = np.sum(np.square(Y, dtype=np.float64), axis=1)
-            return parameters.robust_gcv(table, Y.shape[1], self._finest_std(Y))
+            if rule == "robust_gcv":
+                return parameters.robust_gcv(table, m, std)
+            index = parameters.gcv(table["residual"], table["dof"], m)
+            return index if std is None else parameters.follow_data(table, index, m, std)
         if rule == "discrepancy":
             residual = table["residual"]
             if "gain" in table:
@@ -293,7 +296,9 @@ class ClassicalMethod(BaseEstimator):
             self.converged_ = (residual <= target).any(axis=0) | (target == 0)
             return parameters.discrepancy(residual, target)
         if rule == "l_curve":
-            return parameters.l_curve(table["residual"], table["seminorm"])
+            std = self._finest_std(Y) if "gain" in table else None
+            allowed = None if std is None else parameters.quiet(table, std**2)
+            return parameters.l_curve(table["residual"], table["seminorm"], allowed)
         return parameters.oracle(table["error"])
 
     def _noise_std(self, Y: np.ndarray) -> np.ndarray:

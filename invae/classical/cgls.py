@@ -67,8 +67,8 @@ class Cgls(IterativeMethod):
         X = np.zeros_like(S)
         P = S.copy()
         gamma = _dots(S, S)
-        # ||F^T r|| cannot be told from the rounding of F^T r below about eps ||F|| ||r||; ||F|| from inside.
-        eps2, scale = float(np.finfo(Y.dtype).eps) ** 2, np.zeros_like(gamma)
+        # ||F^T r|| cannot be told from the rounding of F^T r below about 10 eps ||F|| ||r||; ||F|| from inside.
+        eps2, scale = (10 * float(np.finfo(Y.dtype).eps)) ** 2, np.zeros_like(gamma)
         while True:
             Q = forward(self.operator, P)
             power = _dots(Q, Q)

@@ -49,8 +49,8 @@ def generalised_basis(operator: Any, order: int) -> tuple[SingularBasis | Transf
     dims = tuple(operator.dims)
     spectrum = getattr(operator, "spectrum", None)
     if spectrum is not None:
-        basis = TransformBasis(spectrum)
-        return basis, basis.arrange(difference_eigenvalues(dims, order, spectrum.transform))
+        shared = TransformBasis(spectrum)
+        return shared, shared.arrange(difference_eigenvalues(dims, order, spectrum.transform))
     m, n = operator.shape
     if min(m, n) > LARGEST:
         raise InputError(

@@ -89,7 +89,7 @@ class FilteredBackprojection(ClassicalMethod):
             raise InputError(f"parameter={self.parameter}; the cut-off, in units of Nyquist, must be > 0")
         self.scan_ = F
         self.gaps_ = GapFiller(self.operator.keep) if masked else None
-        seen = self.gaps_.seen if masked else np.ones(len(F.angles), bool)
+        seen = np.ones(len(F.angles), bool) if self.gaps_ is None else self.gaps_.seen
         redundant = redundancy(F)
         self.weights_ = np.zeros(F.dimsd)
         self.weights_[seen] = _line_weights(F, F.angles[seen], redundant)

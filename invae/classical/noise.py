@@ -110,7 +110,7 @@ def finest_noise(Y: np.ndarray, dimsd: tuple[int, ...]) -> np.ndarray | None:
 def _differences(lines: np.ndarray) -> np.ndarray:
     """Sixth differences along the last axis, of unit gain for white noise."""
     size = lines.shape[-1]
-    return sum(h * lines[..., k : size - 6 + k] for k, h in enumerate(DIFFERENCE))
+    return np.sum([h * lines[..., k : size - 6 + k] for k, h in enumerate(DIFFERENCE)], axis=0)
 
 
 def _lower_quartile(detail: np.ndarray) -> np.ndarray:
@@ -142,7 +142,7 @@ def _counting_std(lines: np.ndarray, detail: np.ndarray) -> float | None:
     if np.abs(multiples - np.round(multiples)).max() > 0.02:
         return None
     # Each difference in units of what counts of the level around it would make, away from empty parts.
-    level = sum(lines[:, k : lines.shape[1] - 6 + k] for k in range(7)) / 7
+    level = np.mean([lines[:, k : lines.shape[1] - 6 + k] for k in range(7)], axis=0)
     lit = level > quantum
     if not lit.any():
         return math.sqrt(quantum * lines.mean())

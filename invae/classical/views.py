@@ -59,11 +59,13 @@ def redundancy(F: Any) -> np.ndarray | None:
     half = F.detector_spacing / 2
     left, right = half - F.detector_positions[0], half + F.detector_positions[-1]
     short = min(left, right)
-    if abs(left - right) <= 2 * half or short >= shadow(F) or short <= half:
+    if abs(left - right) <= 2 * half or short >= shadow(F):
         return None
     if covers(F.angles, 2 * np.pi) > 0:
         return None
     s = F.detector_positions * (1 if right > left else -1)
+    if short <= half:
+        return np.where(np.abs(s) < short, 0.5, (s > 0).astype(float))
     width = min(short, max(BLEND * short, 8 * half))
     # Odd about the centre: -1/2 at -short, 0 in the middle part, 1/2 at short.
     ramp = np.clip((np.abs(s) - (short - width)) / width, 0, 1)

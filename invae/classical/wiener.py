@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from invae.classical.noise import noise_std
+from invae.classical.noise import finest_noise, noise_std
 from invae.classical.spectral import SpectralMethod
 from invae.errors import InputError
 from invae.linalg.filters import tikhonov
@@ -91,7 +91,9 @@ class Wiener(SpectralMethod):
 
     def _choose(self, Y: np.ndarray, truth: np.ndarray | None) -> np.ndarray:
         if self.parameter == "noise":
-            return noise_std(self.noise, Y, tuple(self.operator.dimsd)) ** 2
+            dims, dimsd = tuple(self.operator.dims), tuple(self.operator.dimsd)
+            std = finest_noise(Y, dimsd) if self.noise is None and dims == dimsd else None
+            return (noise_std(self.noise, Y, dimsd) if std is None else std) ** 2
         return super()._choose(Y, truth)
 
     def _path(self, Y: np.ndarray) -> np.ndarray:

@@ -73,7 +73,7 @@ def is_number(value: Any, least: float = -math.inf) -> bool:
     """Whether ``value`` is one finite real number >= ``least``; arrays, texts and booleans are not."""
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.integer, np.floating)):
         return False
-    return math.isfinite(value) and value >= least
+    return math.isfinite(value) and bool(value >= least)
 
 
 def shown(value: Any) -> str:
