@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments import BENCHMARKS, NAMES
-from experiments.expected import deviations
-from invae.data.files import atomic_path
+from experiments import BENCHMARKS, NAMES, STUDIES
+from experiments.shared.expected import deviations
+from invae.data.arrays.atomic import atomic_path
 from invae.errors import InvaeError
 from invae.evaluation.results import Results, to_json
 from invae.report import Report
@@ -69,7 +69,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
 
 def run_one(name: str, quick: bool, seed: int, files: Sequence[str] = ()) -> Results:
     """Run one experiment, print its tables, and say where it left the expected figures."""
-    module = importlib.import_module(f"experiments.{name}")
+    module = importlib.import_module(f"experiments.{STUDIES[name]}")
     config = dict(module.QUICK if quick else module.FULL)
     if files and "files" in config:
         config["files"] = list(files)

@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from invae.data.files import atomic_path
+from invae.data.arrays.atomic import atomic_path
 from invae.errors import FileError, ModelError
 
 __all__ = ["describe", "load", "save"]
@@ -32,12 +32,12 @@ VERSION = 1
 
 CLASSES = {
     "CodecModel": "invae.codec.model",
-    "BayesRiskReconstructor": "invae.autoencoders.bayes_risk",
-    "LinearAutoencoder": "invae.autoencoders.linear",
-    "PatchAffineRefiner": "invae.autoencoders.refine",
-    "SparseAutoencoder": "invae.autoencoders.sparse",
-    "ConvolutionalSparseAutoencoder": "invae.autoencoders.sparse_convolutional",
-    "ProbabilisticPCA": "invae.autoencoders.ppca",
+    "BayesRiskReconstructor": "invae.autoencoders.bayes_risk.reconstructor",
+    "LinearAutoencoder": "invae.autoencoders.linear.autoencoder",
+    "PatchAffineRefiner": "invae.autoencoders.refine.refiner",
+    "SparseAutoencoder": "invae.autoencoders.sparse.autoencoder",
+    "ConvolutionalSparseAutoencoder": "invae.autoencoders.sparse.convolutional",
+    "ProbabilisticPCA": "invae.autoencoders.linear.ppca",
     "UNetPostprocessor": "invae.autoencoders.networks",
     "TrainedLinearAutoencoder": "invae.autoencoders.networks",
     "Cgls": "invae.classical.cgls",

@@ -138,7 +138,7 @@ def decompress(
 ) -> None:
     """Write everything an archive holds to files."""
     from invae.codec import Archive
-    from invae.data.batches import identity
+    from invae.data.arrays.rows import identity
 
     with Archive(archive, codec_model(model)) as opened:
         folder = to_folder(output, ending, force)
@@ -154,7 +154,7 @@ def decompress(
 
 def write_stack(output: Path, archive: Any, job: dict[str, Any], force: bool) -> None:
     """One array that was cut into blocks of rows: written block by block, or continued."""
-    from invae.data.batches import RowWriter
+    from invae.data.arrays.rows import RowWriter
 
     shapes, dtype = archive.block_shapes()
     ends = np.cumsum([0] + [shape[0] for shape in shapes])

@@ -88,7 +88,7 @@ def check_output(path: str | os.PathLike[str], force: bool, sources: Iterable[Pa
 
     One that is among ``sources``, the data that go in, is refused even with --force.
     """
-    from invae.data.arrays import split_inner_path
+    from invae.data.arrays.files import split_inner_path
 
     path = split_inner_path(path)[0]
     if path.resolve() in {split_inner_path(source)[0].resolve() for source in sources}:

@@ -31,7 +31,7 @@ def convert(
 ) -> None:
     """Convert data files; what is written reads back as the same values and metadata."""
     from invae.data import unique_names
-    from invae.data.arrays import split_inner_path
+    from invae.data.arrays.files import split_inner_path
 
     folder = to_folder(output, ending, force)
     content, _ = load_inputs(data, q_unit)

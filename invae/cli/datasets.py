@@ -17,7 +17,7 @@ app = typer.Typer(name="data", help="Public data sets: list them, fetch one by n
 @app.command("list")
 def list_(as_json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False) -> None:
     """Name, size and licence of every data set in the manifest."""
-    from invae.data.manifest import data_sets
+    from invae.data.sets.manifest import data_sets
 
     known = data_sets().values()
     if as_json:
@@ -36,7 +36,7 @@ def fetch(
     folder: Annotated[Path | None, typer.Option(help="Where to keep it; default: invae's cache.")] = None,
 ) -> None:
     """Download one data set into the cache, check its hashes, and print the paths of its files."""
-    from invae.data.manifest import fetch as fetch_files
+    from invae.data.sets.manifest import fetch as fetch_files
 
     with progress(f"fetching {name}") as update:
         paths = fetch_files(name, folder, progress=update)

@@ -47,7 +47,7 @@ def info(
 
 
 def _describe(path: Path, q_unit: str | None) -> dict[str, Any]:
-    from invae.data.arrays import split_inner_path
+    from invae.data.arrays.files import split_inner_path
 
     kind = kind_of(path)
     base = {"file": str(path), "kind": kind, "bytes": split_inner_path(path)[0].stat().st_size}

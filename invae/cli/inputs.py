@@ -24,7 +24,7 @@ TIFF_HEADS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 def kind_of(path: str | Path) -> str:
     """What a file is, by content: archive, model, simulated curves or frames, array, or (other) data."""
-    from invae.data.arrays import split_inner_path
+    from invae.data.arrays.files import split_inner_path
 
     file, _ = split_inner_path(path)
     if file.is_dir():
@@ -49,13 +49,13 @@ def load_data(path: str | Path, q_unit: str | None = None, opened: ExitStack | N
     With ``opened`` an array stays on disk, to be read where it is sliced until that is closed.
     """
     from invae.data import read, read_array
-    from invae.data.batches import open_rows
+    from invae.data.arrays.rows import open_rows
 
     kind = kind_of(path)
     if kind == "array":
         return read_array(path)
     if kind in ("simulated curves", "simulated frames"):
-        from invae.data.simulated import SimulatedCurves, SimulatedFrames
+        from invae.data.simulation.sets import SimulatedCurves, SimulatedFrames
 
         simulated = SimulatedCurves if kind == "simulated curves" else SimulatedFrames
         return simulated.read(path).records()
@@ -103,7 +103,7 @@ def load_inputs(
     records become one list; where both come together the arrays become frames.
     """
     from invae.data import Frame
-    from invae.data.arrays import split_inner_path
+    from invae.data.arrays.files import split_inner_path
 
     if len(paths) == 1:
         data = load_data(paths[0], q_unit, opened)
@@ -139,7 +139,7 @@ def _hdf5_format(file: Path) -> str:
 
 
 def _may_be_array(path: str | Path) -> bool:
-    from invae.data.arrays import split_inner_path
+    from invae.data.arrays.files import split_inner_path
 
     file, _ = split_inner_path(path)
     with open(file, "rb") as stream:

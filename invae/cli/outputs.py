@@ -40,7 +40,7 @@ Ending = Annotated[
 
 def to_folder(output: Path, ending: str | None, overwrite: bool) -> bool:
     """Whether a folder is meant and not one file; that is checked here, before any work is done."""
-    from invae.data.arrays import split_inner_path
+    from invae.data.arrays.files import split_inner_path
 
     if output.is_dir() or not split_inner_path(output)[0].suffix:
         return True

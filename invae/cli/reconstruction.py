@@ -82,8 +82,8 @@ def fit(
 ) -> None:
     """Learn the map of least expected error from example signals."""
     from invae.autoencoders import BayesRiskReconstructor
-    from invae.data.batches import open_rows
-    from invae.interop.files import fit_file
+    from invae.data.arrays.rows import open_rows
+    from invae.files import fit_file
     from invae.persistence import save
 
     check_output(output, force, [signals] if measurements is None else [signals, measurements])
@@ -176,9 +176,9 @@ def reconstruct(
     force: Annotated[bool, typer.Option("--force", help="Overwrite the outputs.")] = False,
 ) -> None:
     """Reconstruct signals from measurements with a fitted model."""
-    from invae.data.arrays import split_inner_path
-    from invae.data.batches import identity
-    from invae.interop.files import reconstruct_file
+    from invae.data.arrays.files import split_inner_path
+    from invae.data.arrays.rows import identity
+    from invae.files import reconstruct_file
     from invae.persistence import load
 
     file, inner = split_inner_path(output)

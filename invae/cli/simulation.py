@@ -60,7 +60,7 @@ def curves(
     as_json: AsJson = False,
 ) -> None:
     """Small-angle scattering curves of sasmodels, parameters at random, into one HDF5 file."""
-    from invae.data.simulate_curves import default_q, simulate_curves
+    from invae.data.simulation.curves import default_q, simulate_curves
 
     check_output(output, force)
     with progress("simulating curves") as update:
@@ -97,7 +97,7 @@ def frames(
     as_json: AsJson = False,
 ) -> None:
     """Detector frames of oriented particles with beamstop, gaps, dead and hot pixels, into one HDF5 file."""
-    from invae.data.simulate_frames import simulate_frames
+    from invae.data.simulation.frames import simulate_frames
 
     check_output(output, force)
     size = parse_shape(shape, 2)
@@ -133,7 +133,7 @@ def phantoms(
     import numpy as np
 
     from invae.data import write_array
-    from invae.data.phantoms import FAMILIES
+    from invae.data.simulation.phantoms import FAMILIES
 
     check_output(output, force)
     one_axis = family is Family.piecewise

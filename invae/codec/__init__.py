@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from invae.codec.api import compress, decompress, write_archive
-from invae.codec.archive import Archive
 from invae.codec.bounds import Bound
+from invae.codec.container.archive import Archive
 from invae.codec.learning.train import train_codec
 from invae.codec.model import CodecModel, default_model, fast_model
 

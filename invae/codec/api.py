@@ -13,14 +13,14 @@ from typing import Any
 
 import numpy as np
 
-from invae.codec.archive import Archive
 from invae.codec.bounds import Bound
-from invae.codec.directory import MOST_RECORDS, Directory, assemble
-from invae.codec.field import BLOCK_VALUES
-from invae.codec.group import check_item, encode_group
+from invae.codec.container.archive import Archive
+from invae.codec.container.directory import MOST_RECORDS, Directory, assemble
+from invae.codec.fields.field import BLOCK_VALUES
+from invae.codec.fields.group import check_item, encode_group
 from invae.codec.l2.group import L2_GRID_GROUP, encode_l2_group
 from invae.codec.model import REFERENCE, CodecModel, default_model, fast_model, no_model
-from invae.data.files import atomic_path
+from invae.data.arrays.atomic import atomic_path
 from invae.data.records import Curve, Frame, unique_names
 from invae.errors import BoundError, FormatError, InputError
 

@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 
-from invae.codec.transforms import in_pieces
+from invae.codec.coding.transforms import in_pieces
 from invae.errors import BoundError
 
 __all__ = ["KINDS", "Bound", "poisson_sigma", "same_bits"]

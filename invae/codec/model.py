@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from invae.codec.curves.model import CurveModel, fast_curve_model, first_curve_model, shipped_curve_model
+from invae.codec.coding.varint import Reader, Writer
+from invae.codec.curves.model import CurveModel, fast_curve_model, shipped_curve_model
 from invae.codec.frames.model import FrameModel, shipped_frame_model, untrained_frame_model
-from invae.codec.varint import Reader, Writer
 from invae.errors import ModelError
 
 __all__ = [
@@ -136,7 +136,7 @@ def find_model(reference: bytes, known: list[CodecModel]) -> CodecModel:
     """
     if len(reference) > REFERENCE:
         return CodecModel.from_bytes(reference)
-    for model in [*known, default_model(), fast_model(), CodecModel(first_curve_model())]:
+    for model in [*known, default_model(), fast_model()]:
         if model.digest[:REFERENCE] == reference:
             return model
     raise missing(reference)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from invae.data.arrays import split_inner_path
-from invae.data.columns import NOTE_PREFIX, read_columns
-from invae.data.foreign import refuse_foreign
-from invae.data.frames import is_cbf, is_edf, is_tiff, read_cbf, read_edf, read_tiff
-from invae.data.isis2d import is_isis2d, read_isis2d
-from invae.data.nist_vax import is_nist_vax, read_nist_vax
-from invae.data.qxqy import is_danse, is_qxqy, read_danse, read_qxqy
+from invae.data.arrays.files import split_inner_path
+from invae.data.formats.columns import NOTE_PREFIX, read_columns
+from invae.data.formats.foreign import refuse_foreign
+from invae.data.formats.images import is_cbf, is_edf, is_tiff, read_cbf, read_edf, read_tiff
+from invae.data.formats.isis2d import is_isis2d, read_isis2d
+from invae.data.formats.nist_vax import is_nist_vax, read_nist_vax
+from invae.data.formats.qxqy import is_danse, is_qxqy, read_danse, read_qxqy
 from invae.data.records import Record
 from invae.errors import FileError, FormatError
 
@@ -57,7 +57,7 @@ def read(path: str | os.PathLike[str], q_unit: str | None = None, lazy: bool | N
     file, inner = split_inner_path(path)
     head = _head(file)
     if head.startswith(_HDF5):
-        from invae.data.nxcansas import read_hdf5
+        from invae.data.formats.nxcansas import read_hdf5
 
         return read_hdf5(file, inner, lazy)
     if inner is not None:
@@ -77,7 +77,7 @@ def read(path: str | os.PathLike[str], q_unit: str | None = None, lazy: bool | N
     if is_nist_vax(raw):
         return [read_nist_vax(file, raw)]
     if _is_xml(head):
-        from invae.data.cansas_xml import read_cansas_xml
+        from invae.data.formats.cansas_xml import read_cansas_xml
 
         return list(read_cansas_xml(file, raw))
     if is_danse(head):

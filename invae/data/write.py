@@ -7,12 +7,12 @@ import warnings
 from collections.abc import Iterable
 from pathlib import Path
 
-from invae.data.files import atomic_path
+from invae.data.arrays.atomic import atomic_path
+from invae.data.formats.write_cansas_xml import cansas_xml_bytes
+from invae.data.formats.write_columns import columns_bytes
+from invae.data.formats.write_nxcansas import write_nxcansas
 from invae.data.read import read
 from invae.data.records import Curve, Frame, Record, identical
-from invae.data.write_cansas_xml import cansas_xml_bytes
-from invae.data.write_columns import columns_bytes
-from invae.data.write_nxcansas import write_nxcansas
 from invae.errors import FormatError, InputError, InvaeError, InvaeWarning
 
 __all__ = ["FORMATS", "write"]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from invae.data import sasmodels_bridge as bridge
+from invae.data.simulation import sasmodels_bridge
 from invae.errors import InputError
 
 __all__ = ["ModelFit", "fit_model"]
@@ -72,7 +72,7 @@ def fit_model(
     """
     from scipy.optimize import least_squares
 
-    bridge.check_models((model,))
+    sasmodels_bridge.check_models((model,))
     q, intensity, sigma = (np.asarray(a, np.float64) for a in (q, intensity, sigma))
     if not (q.ndim == 1 and q.shape == intensity.shape == sigma.shape and len(q) > len(start)):
         raise InputError(f"q, intensity, sigma need one shape (N,) with N > {len(start)}; got {q.shape}")
@@ -82,7 +82,7 @@ def fit_model(
         )
     fixed = dict(fixed or {})
     q_calc, smear = _resolution(q, dq, slit_length)
-    kernel = bridge.make_kernel(model, [q_calc])
+    kernel = sasmodels_bridge.make_kernel(model, [q_calc])
     names = list(start)
     if set(scan or {}) - set(names):
         raise InputError(f"scan names {sorted(set(scan) - set(names))}, which is not fitted: add it to start")
@@ -90,7 +90,7 @@ def fit_model(
     scale = np.array([abs(start[name]) or 1.0 for name in names])
 
     def theory(x: np.ndarray) -> np.ndarray:
-        return smear(bridge.evaluate(kernel, fixed | dict(zip(names, x * scale))))
+        return smear(sasmodels_bridge.evaluate(kernel, fixed | dict(zip(names, x * scale))))
 
     def residuals(x: np.ndarray) -> np.ndarray:
         value = (theory(x) - intensity) / sigma

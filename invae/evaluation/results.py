@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from invae.data.files import atomic_path
+from invae.data.arrays.atomic import atomic_path
 from invae.errors import FileError, FormatError, InputError
 from invae.evaluation.environment import environment
 

@@ -7,7 +7,7 @@ from functools import singledispatch
 import numpy as np
 from scipy.ndimage import map_coordinates
 
-from invae.data.grids import box_average
+from invae.data.simulation.grids import box_average
 from invae.errors import InputError
 from invae.linalg.samples import as_float
 from invae.operators.base import Operator

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from invae.data.files import atomic_path
+from invae.data.arrays.atomic import atomic_path
 from invae.errors import InputError
 from invae.evaluation.results import Figure, Results, Table, format_value
 

@@ -8,7 +8,7 @@ from sklearn.exceptions import NotFittedError
 
 from invae.autoencoders.networks import TrainedLinearAutoencoder, UNet, UNetPostprocessor
 from invae.classical import FilteredBackprojection, Tikhonov
-from invae.data.phantoms import piecewise_constant, random_ellipses
+from invae.data.simulation.phantoms import piecewise_constant, random_ellipses
 from invae.errors import InputError
 from invae.operators.blur import Blur
 from invae.operators.radon import Radon

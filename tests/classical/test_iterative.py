@@ -8,7 +8,7 @@ import pytest
 
 from invae.classical import Landweber, RichardsonLucy, Sart, Sirt
 from invae.classical.parameters import discrepancy_factor
-from invae.data.phantoms import random_ellipses
+from invae.data.simulation.phantoms import random_ellipses
 from invae.errors import InputError
 from invae.operators.masked import Masked
 from invae.operators.noise import PoissonNoise

@@ -15,7 +15,7 @@ from invae.classical.parameters import (
     robust_gcv,
     validation,
 )
-from invae.data.phantoms import piecewise_constant
+from invae.data.simulation.phantoms import piecewise_constant
 from invae.errors import InputError
 from invae.operators import Heat
 from invae.operators.noise import GaussianNoise

@@ -7,7 +7,7 @@ from skimage.restoration import denoise_tv_chambolle
 
 from invae.classical import TotalVariation
 from invae.classical.gradients import gradient, total_variation
-from invae.data.phantoms import piecewise_constant, random_ellipses
+from invae.data.simulation.phantoms import piecewise_constant, random_ellipses
 from invae.errors import InputError
 from invae.operators.radon import Radon
 

@@ -5,7 +5,7 @@ import pylops
 import pytest
 
 from invae.classical import Tikhonov, Wiener
-from invae.data.phantoms import gaussian_fields
+from invae.data.simulation.phantoms import gaussian_fields
 from invae.errors import InputError
 from invae.operators.blur import Blur
 

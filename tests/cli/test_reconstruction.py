@@ -151,8 +151,8 @@ def test_measurements_that_do_not_fit_the_model(problem, tmp_path, run):
 
 
 def test_an_interrupted_reconstruction_continues(problem, tmp_path, run, monkeypatch):
+    from invae import files
     from invae.autoencoders import BayesRiskReconstructor
-    from invae.interop import files
 
     folder, _ = problem
     model, out = tmp_path / "model.h5", tmp_path / "x.npy"
@@ -180,7 +180,7 @@ def test_an_interrupted_reconstruction_continues(problem, tmp_path, run, monkeyp
 
 
 def test_an_unfinished_output_of_another_model_is_not_mixed_in(problem, tmp_path, run, monkeypatch):
-    from invae.interop import files
+    from invae import files
 
     monkeypatch.setattr(files, "BATCH_VALUES", 20 * 17 * 10)
     folder, _ = problem
@@ -202,7 +202,7 @@ def test_an_unfinished_output_of_another_model_is_not_mixed_in(problem, tmp_path
 
 
 def test_files_larger_than_the_limit_are_fitted_in_batches(problem, tmp_path, run, monkeypatch):
-    from invae.interop import files
+    from invae import files
 
     folder, _ = problem
     arguments = ("--operator", "radon", "--angles", 20, "--noise", 0.02, "--rank", 12)

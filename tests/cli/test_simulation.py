@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from invae.data.simulated import SimulatedCurves, SimulatedFrames
+from invae.data.simulation.sets import SimulatedCurves, SimulatedFrames
 
 FAST = "guinier_porod,teubner_strey"
 

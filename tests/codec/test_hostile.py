@@ -11,16 +11,16 @@ import zstandard
 
 from invae.codec import Archive, compress, decompress
 from invae.codec.bounds import Bound
+from invae.codec.coding.varint import Reader, Writer
+from invae.codec.container.directory import MOST_RECORDS, Directory, assemble
 from invae.codec.curves.model import NETWORK, CurveModel, shipped_curve_model
-from invae.codec.directory import MOST_RECORDS, Directory, assemble
-from invae.codec.exact import FIXED, RAW, SHUFFLE
-from invae.codec.field import EXACT, STEPS, encode_field
+from invae.codec.fields.exact import FIXED, RAW, SHUFFLE
+from invae.codec.fields.field import EXACT, STEPS, encode_field
+from invae.codec.fields.group import ARRAYS, ARRAYS_WITH_SIGMA, ONE_ARRAY, encode_group
 from invae.codec.frames.model import FrameModel, shipped_frame_model
-from invae.codec.group import ARRAYS, ARRAYS_WITH_SIGMA, ONE_ARRAY, encode_group
 from invae.codec.l2.codes import analytic_model, decode_l2, encode_l2
 from invae.codec.l2.group import L2_GRID_GROUP, L2_GROUP
 from invae.codec.model import CodecModel
-from invae.codec.varint import Reader, Writer
 from invae.data.records import Frame, identical
 from invae.errors import FormatError, ModelError
 

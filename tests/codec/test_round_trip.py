@@ -10,9 +10,9 @@ from hypothesis.extra.numpy import array_shapes, arrays
 
 from invae.codec import Bound, api, compress, decompress
 from invae.codec.bounds import same_bits
-from invae.codec.decimals import decimal_forms, fixed_to_values, scientific_to_values
+from invae.codec.coding.transforms import exp10
+from invae.codec.fields.decimals import decimal_forms, fixed_to_values, scientific_to_values
 from invae.codec.sigma.counts import cells
-from invae.codec.transforms import exp10
 from invae.errors import BoundError, InputError
 
 DTYPES = ["?", "i1", "u1", "<i2", ">u2", "i4", "u4", ">i4", "i8", "u8", "f2", "f4", ">f4", "f8", ">f8"]

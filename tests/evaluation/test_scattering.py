@@ -3,19 +3,19 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from invae.data import sasmodels_bridge as bridge
 from invae.data.read import read
+from invae.data.simulation import sasmodels_bridge
 from invae.errors import InputError
 from invae.evaluation.recovery import fit_model
 from invae.evaluation.scattering import compare_physics, error_statistics
 
-needs_compiler = pytest.mark.skipif(not bridge.has_compiler(), reason="no C compiler")
+needs_compiler = pytest.mark.skipif(not sasmodels_bridge.has_compiler(), reason="no C compiler")
 Q = np.geomspace(0.005, 0.3, 150)
 
 
 def noisy_sphere(rng, radius=50.0):
-    clean = bridge.evaluate(
-        bridge.make_kernel("sphere", [Q]), {"radius": radius, "scale": 0.01, "background": 0.01}
+    clean = sasmodels_bridge.evaluate(
+        sasmodels_bridge.make_kernel("sphere", [Q]), {"radius": radius, "scale": 0.01, "background": 0.01}
     )
     sigma = 0.02 * clean + 1e-3
     return clean + sigma * rng.standard_normal(len(Q)), sigma
@@ -38,7 +38,7 @@ def test_parameters_are_recovered_within_their_errors(rng):
 
 def test_python_model_needs_no_compiler():
     truth = {"rg": 40.0, "s": 0.3, "porod_exp": 3.5, "scale": 2.0}
-    intensity = bridge.evaluate(bridge.make_kernel("guinier_porod", [Q]), truth)
+    intensity = sasmodels_bridge.evaluate(sasmodels_bridge.make_kernel("guinier_porod", [Q]), truth)
     start = {"rg": 30.0, "s": 0.1, "porod_exp": 3.0, "scale": 1.0}
     fit = fit_model("guinier_porod", Q, intensity, 0.01 * intensity, start)
     assert fit.values == pytest.approx(truth, rel=1e-4)
@@ -52,9 +52,9 @@ def test_resolution_is_part_of_the_fit():
         (Pinhole1D(Q, 0.08 * Q), {"dq": 0.08 * Q}),
         (Slit1D(Q, q_length=0.02, q_width=0.0), {"slit_length": 0.02}),
     ]:
-        kernel = bridge.make_kernel("sphere", [np.asarray(smearing.q_calc)])
+        kernel = sasmodels_bridge.make_kernel("sphere", [np.asarray(smearing.q_calc)])
         values = {"radius": 50.0, "scale": 0.01, "background": 0.01}
-        smeared = smearing.apply(bridge.evaluate(kernel, values))
+        smeared = smearing.apply(sasmodels_bridge.evaluate(kernel, values))
         fit = fit_model("sphere", Q, smeared, 0.02 * smeared, SPHERE["start"], **argument)
         plain = fit_model("sphere", Q, smeared, 0.02 * smeared, SPHERE["start"])
         assert fit.values["radius"] == pytest.approx(50, rel=1e-3) and plain.chi2 > 10 * fit.chi2

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from invae.data.grids import box_average
+from invae.data.simulation.grids import box_average
 from invae.errors import InputError
 from invae.operators import Blur, Heat, Masked, Radon, motion_kernel, simulate
 

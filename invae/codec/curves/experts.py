@@ -11,7 +11,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from invae.codec.sigma.scaled import polynomial_taps
+from invae.codec.coding.arithmetic import clip, level
+from invae.codec.curves.polynomials import polynomial_taps
 
 __all__ = [
     "CLIP",
@@ -26,9 +27,7 @@ __all__ = [
     "PAD",
     "POLYNOMIALS",
     "WINDOWS",
-    "clip",
     "follow",
-    "level",
     "predict",
 ]
 
@@ -46,21 +45,6 @@ WINDOWS = np.array([window for _, window in SHAPES], dtype=np.int64)
 POLYNOMIALS = np.zeros((N_POLYNOMIALS, 16), dtype=np.int64)
 for _k, (_degree, _window) in enumerate(SHAPES):
     POLYNOMIALS[_k, :_window] = polynomial_taps(_degree, _window, 14)
-
-
-@njit(cache=True, nogil=True)
-def clip(value: int, bound: int) -> int:
-    """``value`` inside [-bound, bound]."""
-    return min(max(value, -bound), bound)
-
-
-@njit(cache=True, nogil=True)
-def level(size: int) -> int:
-    """Half-octave class of a size >= 0: 0, 1, 2, 3, 4, 5, .. for 0, 1, 2, 3, 4-5, 6-7, 8-11, .."""
-    length = 0
-    while size >> length > 3:
-        length += 1
-    return 2 * length + (size >> length)
 
 
 @njit(cache=True, nogil=True)

@@ -13,17 +13,25 @@ from importlib.resources import files
 
 import numpy as np
 
-from invae.codec import decisions, network
-from invae.codec.curves import experts, first_mixing, mixing, recurrent
-from invae.codec.integers import decode_integers, encode_integers
-from invae.codec.stored import MOST_32, MOST_64, Part, empty_arrays, network_parts, read_parts, write_parts
-from invae.codec.tables import S_MAX, SQUASH, STRETCH, mixing_tables
-from invae.codec.varint import Reader, Writer
+from invae.codec.coding import decisions, network
+from invae.codec.coding.tables import S_MAX, SQUASH, STRETCH, mixing_tables
+from invae.codec.coding.varint import Reader, Writer
+from invae.codec.curves import experts, kernel, memory
+from invae.codec.fields.integers import decode_integers, encode_integers
+from invae.codec.fields.stored import (
+    MOST_32,
+    MOST_64,
+    Part,
+    empty_arrays,
+    network_parts,
+    read_parts,
+    write_parts,
+)
 from invae.errors import ModelError
 
-__all__ = ["NETWORK", "CurveModel", "fast_curve_model", "first_curve_model", "shipped_curve_model"]
+__all__ = ["NETWORK", "CurveModel", "fast_curve_model", "shipped_curve_model"]
 
-MAGIC, FIRST, SECOND = b"INVM\4", b"INVM\1", b"INVM\2"
+WITH_MEMORY, WITHOUT_MEMORY = b"INVM\4", b"INVM\2"
 MOST_BYTES = 25_000
 RATES = np.array([8, 2, 255, 3], dtype=np.int64)  # mixers, last mixer, count limit, LMS step
 LARGEST = 1 << 48
@@ -41,35 +49,27 @@ _MIXERS = Part(
 )
 _ERRORS = (Part("C", (25, 16), np.int64, 4, MOST_64), Part("F", (64, 2), np.int64, 1, 65535))
 _LEARNING = (
-    Part("W", (*_WEIGHTS, mixing.N_INPUTS), np.int32, WEIGHT_STEP, MOST_32),
+    Part("W", (*_WEIGHTS, kernel.N_INPUTS), np.int32, WEIGHT_STEP, MOST_32),
     _MIXERS,
-    Part("L", (16, mixing.N_MEAN), np.int64, 16, MOST_64),
+    Part("L", (16, kernel.N_MEAN), np.int64, 16, MOST_64),
     *_ERRORS,
 )
-_MEMORY, _INWARD = recurrent.MEMORY, recurrent.INWARD
+_MEMORY, _INWARD = memory.MEMORY, memory.INWARD
 _PARTS = (
     *_TAPS,
-    Part("M1", (recurrent.N_SEEN[1] + 1, _INWARD), np.int16, NETWORK_STEP, network.MOST),
+    Part("M1", (memory.N_SEEN[1] + 1, _INWARD), np.int16, NETWORK_STEP, network.MOST),
     Part("M2", (_INWARD + _MEMORY + 1, 2 * _MEMORY), np.int16, NETWORK_STEP, network.MOST),
-    *network_parts(recurrent.N_SEEN[1] + _MEMORY, recurrent.HIDDEN[1], NETWORK_STEP),
+    *network_parts(memory.N_SEEN[1] + _MEMORY, memory.HIDDEN[1], NETWORK_STEP),
     *_LEARNING,
 )
 # of models whose network has no memory
-_SECOND_PARTS = (*_TAPS, *network_parts(recurrent.N_SEEN[0], recurrent.HIDDEN[0]), *_LEARNING)
-# of models from before there was a network
-_FIRST_PARTS = (
-    *_TAPS,
-    Part("W", (*_WEIGHTS, first_mixing.N_INPUTS), np.int32, WEIGHT_STEP, MOST_32),
-    _MIXERS,
-    Part("L", (16, experts.N_EXPERTS), np.int64, 16, MOST_64),
-    *_ERRORS,
-)
-_LAYOUTS = {MAGIC: _PARTS, SECOND: _SECOND_PARTS, FIRST: _FIRST_PARTS}
+_FAST_PARTS = (*_TAPS, *network_parts(memory.N_SEEN[0], memory.HIDDEN[0]), *_LEARNING)
+_LAYOUTS = {WITH_MEMORY: _PARTS, WITHOUT_MEMORY: _FAST_PARTS}
 NETWORK = ("M1", "M2", "N1", "N2", "N3")
 
 
 class CurveModel:
-    """Codes integer planes of curves; see `invae.codec.curves.mixing`.
+    """Codes integer planes of curves; see `invae.codec.curves.kernel`.
 
     Parameters
     ----------
@@ -103,13 +103,13 @@ class CurveModel:
         arrays["V"][...] = 65536 // decisions.N_SETS
         arrays["F"][:, 0] = 32768
         arrays["T"] = np.full(
-            (mixing.N_TABLES, decisions.TABLE, decisions.N_DECISIONS), 1 << 29, dtype=np.int32
+            (kernel.N_TABLES, decisions.TABLE, decisions.N_DECISIONS), 1 << 29, dtype=np.int32
         )
         return cls(arrays)
 
     @property
-    def is_former(self) -> bool:
-        """Whether this is a model of a former layout, which codes but learns no more."""
+    def without_memory(self) -> bool:
+        """Whether its network has no memory: such a model codes but learns no more."""
         return "M2" not in self._arrays
 
     @property
@@ -139,7 +139,7 @@ class CurveModel:
         distance to the centre and size z of cells.
         """
         self._stored = None
-        seen = np.zeros((*plane.shape, recurrent.N_SEEN[0 if self.is_former else 1] + 1), dtype=np.int8)
+        seen = np.zeros((*plane.shape, memory.N_SEEN[0 if self.without_memory else 1] + 1), dtype=np.int8)
         met = np.zeros((*plane.shape, 2), dtype=np.int64)
         _run(self._arrays, plane, np.array(rates, dtype=np.int64), seen, met)
         return seen[:, 1:], met[:, 1:]
@@ -166,7 +166,7 @@ class CurveModel:
         """Stored form of at most `MOST_BYTES` bytes: cells that training met too rarely are left out."""
         if self._stored is not None:
             return self._stored
-        head = Writer().raw(MAGIC)
+        head = Writer().raw(WITH_MEMORY)
         write_parts(head, self._arrays, _PARTS)
         T = self._arrays["T"]
         counts, stretched = T & 1023, np.rint(STRETCH[T >> 18] / CHANCE_STEP).astype(np.int64)
@@ -188,18 +188,16 @@ class CurveModel:
         ModelError
             Not a model, or of another version.
         """
-        magic = data[: len(MAGIC)]
-        first = magic == FIRST
+        magic = data[: len(WITH_MEMORY)]
         if magic not in _LAYOUTS:
             raise ModelError(
                 f"these {len(data)} bytes are no codec model of this version; train one with invae train"
             )
         reader = Reader(data)
-        reader.raw(len(MAGIC))
+        reader.raw(len(magic))
         try:
             arrays = read_parts(reader, _LAYOUTS[magic])
-            n_tables = first_mixing.N_TABLES if first else mixing.N_TABLES
-            shape = (n_tables * decisions.N_DECISIONS, decisions.TABLE)
+            shape = (kernel.N_TABLES * decisions.N_DECISIONS, decisions.TABLE)
             used = decode_integers(Reader(reader.block()), *shape) != 0
             values = decode_integers(Reader(reader.block()), 1, int(used.sum()))[0]
         except ValueError as error:
@@ -210,7 +208,7 @@ class CurveModel:
         stretched = np.zeros(shape, dtype=np.int64)
         stretched[used] = np.clip(values * CHANCE_STEP, -S_MAX, S_MAX)
         cells = (SQUASH[stretched + S_MAX] << 14) | np.where(used, TRUST, 0)
-        cells = cells.reshape(n_tables, decisions.N_DECISIONS, decisions.TABLE).transpose(0, 2, 1)
+        cells = cells.reshape(kernel.N_TABLES, decisions.N_DECISIONS, decisions.TABLE).transpose(0, 2, 1)
         arrays["T"] = np.ascontiguousarray(cells, dtype=np.int32)
         model = cls(arrays)
         model._stored = data
@@ -235,16 +233,11 @@ def shipped_curve_model() -> CurveModel:
 
 
 def fast_curve_model() -> CurveModel:
-    """Return the package's model without memory: more bytes, less time. It was the shipped one before."""
+    """Return the package's model without memory: more bytes, less time."""
     return _packaged("curves_fast")
 
 
-def first_curve_model() -> CurveModel:
-    """Return the model that the package brought before there was a network; old archives refer to it."""
-    return _packaged("curves_first")
-
-
-@lru_cache(maxsize=3)
+@lru_cache(maxsize=2)
 def _packaged(name: str) -> CurveModel:
     return CurveModel.from_bytes(files("invae.codec").joinpath(f"models/{name}.invm").read_bytes())
 
@@ -286,12 +279,7 @@ def _code(
 ) -> int:
     softplus, odds, inverse, weight = mixing_tables()
     a = arrays
-    if "N1" not in a:
-        return first_mixing.code_plane(
-            stream, plane, decoding, start, a["A"], a["B"], inverse, weight, softplus, odds,
-            a["W"], a["V"], a["T"], a["L"], a["C"], a["F"], rates,
-        )  # fmt: skip
-    return mixing.code_plane(
+    return kernel.code_plane(
         stream, plane, decoding, start, a["A"], a["B"],
         a.get("M1", NO_MEMORY), a.get("M2", NO_MEMORY), a["N1"], a["N2"], a["N3"],
         inverse, weight, softplus, odds, a["W"], a["V"], a["T"], a["L"], a["C"], a["F"], rates, seen, met,

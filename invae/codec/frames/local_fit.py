@@ -20,7 +20,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from invae.codec.curves.experts import clip
+from invae.codec.coding.arithmetic import clip
 
 __all__ = ["FINE", "TAP_BITS", "fit", "fitted", "take"]
 

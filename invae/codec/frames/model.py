@@ -1,7 +1,7 @@
 """The model of learned coding of frames: taps, the network, trained mixers and corrections.
 
 Coded frames are: varint rows of a frame h, two varints for each frame (twice the centre of symmetry plus one,
-0 0 for none), and the code of `invae.codec.frames.mixing`.
+0 0 for none), and the code of `invae.codec.frames.kernel`.
 """
 
 from __future__ import annotations
@@ -12,9 +12,21 @@ from importlib.resources import files
 
 import numpy as np
 
-from invae.codec import decisions
+from invae.codec.coding import decisions
+from invae.codec.coding.tables import mixing_tables
+from invae.codec.coding.varint import Reader, Writer
+from invae.codec.fields.integers import NO_OFFSETS
+from invae.codec.fields.stored import (
+    MOST_32,
+    MOST_64,
+    Part,
+    empty_arrays,
+    network_parts,
+    read_parts,
+    write_parts,
+)
 from invae.codec.frames.centres import find_centres
-from invae.codec.frames.mixing import (
+from invae.codec.frames.kernel import (
     HIDDEN,
     N_CLASSES,
     N_INPUTS,
@@ -26,10 +38,6 @@ from invae.codec.frames.mixing import (
     N_WIDTHS,
     code_frames,
 )
-from invae.codec.integers import NO_OFFSETS
-from invae.codec.stored import MOST_32, MOST_64, Part, empty_arrays, network_parts, read_parts, write_parts
-from invae.codec.tables import mixing_tables
-from invae.codec.varint import Reader, Writer
 from invae.errors import ModelError
 
 __all__ = ["FrameModel", "shipped_frame_model", "untrained_frame_model"]
@@ -51,7 +59,7 @@ _PARTS = (
 
 
 class FrameModel:
-    """Codes integer planes of stacked frames; see `invae.codec.frames.mixing`.
+    """Codes integer planes of stacked frames; see `invae.codec.frames.kernel`.
 
     Parameters
     ----------
@@ -101,7 +109,7 @@ class FrameModel:
     def encode(self, plane: np.ndarray, height: int, offsets: np.ndarray = NO_OFFSETS) -> bytes | None:
         """Code an int64 plane of frames of ``height`` rows, or None where the model does not apply.
 
-        ``offsets`` are those of a known dither, in 1/256, see `invae.codec.frames.mixing.code_frames`.
+        ``offsets`` are those of a known dither, in 1/256, see `invae.codec.frames.kernel.code_frames`.
         """
         n_columns = plane.shape[1]
         if plane.size < FEWEST or n_columns < FEWEST_COLUMNS or plane.shape[0] % height:
@@ -210,7 +218,7 @@ def run_frames(
     met: np.ndarray = NOTHING_MET,
     near: np.ndarray = NOTHING_MET,
 ) -> int:
-    """Run the coder on working arrays, which learn; see `invae.codec.frames.mixing.code_frames`."""
+    """Run the coder on working arrays, which learn; see `invae.codec.frames.kernel.code_frames`."""
     softplus, odds, inverse, weight = mixing_tables()
     a = full
     return code_frames(

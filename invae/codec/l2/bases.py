@@ -22,7 +22,7 @@ __all__ = ["CURVE_ATOMS", "analytic_atoms", "default_usage"]
 CURVE_ATOMS = ("smooth", "cosine8", "impulse")
 
 # How often atoms are used at a relative error of 2 %, by order: measured on 1,500 simulated curves of 256
-# points (invae.data.simulate_curves, fast models). They only start the adaptive coder.
+# points (invae.data.simulation.curves, fast models). They only start the adaptive coder.
 POLYNOMIAL_USAGE = (0.02, 0.58, 0.31, 0.30, 0.33, 0.24, 0.19, 0.21, 0.11, 0.08, 0.04, 0.03)
 COSINE_USAGE = (
     0.41,

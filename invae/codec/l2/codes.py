@@ -26,6 +26,7 @@ from itertools import accumulate
 
 import numpy as np
 
+from invae.codec.coding.varint import Reader, Writer
 from invae.codec.l2.entropy import decode_codes, encode_codes
 from invae.codec.l2.model import (
     SCALE_BITS,
@@ -33,11 +34,8 @@ from invae.codec.l2.model import (
     L2Model,
     analytic_model,
     checked,
-    pca_model,
     search,
-    train_l2,
 )
-from invae.codec.varint import Reader, Writer
 from invae.errors import InputError, ModelError
 
 __all__ = [
@@ -46,9 +44,7 @@ __all__ = [
     "decode_l2",
     "encode_l2",
     "identity_of",
-    "pca_model",
     "sparse_codes",
-    "train_l2",
 ]
 
 MAGIC = b"IL2\x01"

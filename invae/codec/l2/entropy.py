@@ -5,7 +5,7 @@ used", until k are found; and for each used one its sign and size. The decision 
 probabilities: that of the atom itself, that of the atoms still to come for the k still to find, and that of
 the neighbours: the two atoms before, and those one ``stride`` before (of local cosines the same band in the
 window before, of patch cosines the next lower frequency along the other axis). Integer arithmetic throughout,
-on the coder of `invae.codec.coder` and its logistic tables.
+on the coder of `invae.codec.coding.coder` and its logistic tables.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from invae.codec.coder import (
+from invae.codec.coding.coder import (
     POSITION,
     STATE,
     decode_bit,
@@ -24,7 +24,7 @@ from invae.codec.coder import (
     start_decoder,
     start_encoder,
 )
-from invae.codec.tables import S_MAX, SQUASH, STRETCH
+from invae.codec.coding.tables import S_MAX, SQUASH, STRETCH
 
 __all__ = ["decode_codes", "encode_codes"]
 

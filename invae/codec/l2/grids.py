@@ -12,9 +12,9 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from invae.codec.integers import PlaneModel, decode_integers, encode_integers
+from invae.codec.coding.varint import Reader, Writer
+from invae.codec.fields.integers import PlaneModel, decode_integers, encode_integers
 from invae.codec.l2.codes import EIGHTHS
-from invae.codec.varint import Reader, Writer
 
 __all__ = ["coarsest_step", "decode_grids", "encode_grids"]
 

@@ -19,13 +19,13 @@ from typing import Any
 import numpy as np
 
 from invae.codec.bounds import Bound
-from invae.codec.group import decode_group, encode_group
-from invae.codec.integers import PlaneModel
+from invae.codec.coding.transforms import exp10, rounded
+from invae.codec.coding.varint import Reader, Writer
+from invae.codec.fields.group import decode_group, encode_group
+from invae.codec.fields.integers import PlaneModel
 from invae.codec.l2.bases import CURVE_ATOMS
-from invae.codec.l2.codes import L2Model, analytic_model, decode_l2, encode_l2, identity_of
+from invae.codec.l2.codes import L2Model, analytic_model, decode_l2, encode_l2
 from invae.codec.l2.grids import coarsest_step, decode_grids, encode_grids
-from invae.codec.transforms import exp10, rounded
-from invae.codec.varint import Reader, Writer
 from invae.data.records import Curve, Frame
 
 __all__ = ["L2_GRID_GROUP", "L2_GROUP", "decode_l2_group", "encode_l2_group"]
@@ -134,7 +134,7 @@ def decode_l2_group(data: bytes, origin: int, n_items: int, model: PlaneModel) -
     for family in _families(values, modes):
         members = _members(family, values, modes)
         block = reader.block()
-        rows = decode_l2(block, _model_of(block, family))
+        rows = decode_l2(block, _model(family))
         if rows.size != len(members) * family[0] * family[1]:
             raise reader.fail(f"{len(rows)} rows of codes where {len(members) * family[1]} belong")
         for i, pieces in zip(members, rows.reshape(len(members), -1, family[0])):
@@ -224,14 +224,8 @@ def _members(family: Family, values, modes) -> list[int]:
     return [i for i, (v, m) in enumerate(zip(values, modes)) if m != EXACT and _family(v) == family]
 
 
-def _model(family: Family, former: bool = False) -> L2Model:
-    return analytic_model(family[0], CURVE_ATOMS if family[2] == 1 else FRAME_ATOMS, former)
-
-
-def _model_of(block: bytes, family: Family) -> L2Model:
-    """The model of L2 data, in its former rounding where the data name that."""
-    former = _model(family, former=True)
-    return former if identity_of(block) == former.identity else _model(family)
+def _model(family: Family) -> L2Model:
+    return analytic_model(family[0], CURVE_ATOMS if family[2] == 1 else FRAME_ATOMS)
 
 
 def _rows(values: np.ndarray, mode: int) -> np.ndarray:

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import zlib
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
-from invae.codec.entropy import decode_plane, encode_plane
+from invae.codec.coding.entropy import decode_plane, encode_plane
+from invae.codec.coding.varint import Reader, Writer
 from invae.codec.l2.bases import CURVE_ATOMS, analytic_atoms, default_usage
 from invae.codec.l2.search import search_codes
-from invae.codec.varint import Reader, Writer
 from invae.errors import FormatError, InputError
 
-__all__ = ["STEPS", "L2Model", "analytic_model", "checked", "pca_model", "search", "train_l2"]
+__all__ = ["STEPS", "L2Model", "analytic_model", "checked", "search"]
 
 MODEL_MAGIC = b"IL2M\x01"
 STEPS = (1.3, 0.9, 0.63, 0.44, 0.31, 0.22, 0.15)  # in units of the error budget of a row
@@ -46,11 +45,9 @@ class L2Model:
     analytic: tuple[str, ...] = ()
 
     @classmethod
-    def from_dictionary(
-        cls, D: np.ndarray, usage: np.ndarray, analytic: tuple[str, ...] = (), former: bool = False
-    ) -> L2Model:
+    def from_dictionary(cls, D: np.ndarray, usage: np.ndarray, analytic: tuple[str, ...] = ()) -> L2Model:
         """Quantise unit-norm atoms (n, l), analytic ones included, to 8 bits; ``usage`` (l,) in [0, 1]."""
-        atoms, scales = _quantised(np.asarray(D, np.float64), former)
+        atoms, scales = _quantised(np.asarray(D, np.float64))
         steps = np.clip(np.rint(np.asarray(usage) * 65536), 24, 65000).astype(np.int64)
         return cls(atoms, scales, steps, tuple(analytic))
 
@@ -131,10 +128,8 @@ class L2Model:
         return model
 
 
-def analytic_model(n: int, analytic: tuple[str, ...] = CURVE_ATOMS, former: bool = False) -> L2Model:
+def analytic_model(n: int, analytic: tuple[str, ...] = CURVE_ATOMS) -> L2Model:
     """The model that needs no training and no bytes: analytic atoms, rows of any length n >= 1.
-
-    ``former``: as it was rounded at first, to read what was written so.
 
     Examples
     --------
@@ -146,63 +141,7 @@ def analytic_model(n: int, analytic: tuple[str, ...] = CURVE_ATOMS, former: bool
         raise InputError(
             f"rows of length {n} cannot be coded in one piece; cut them to at most {MOST_LENGTH}"
         )
-    return L2Model.from_dictionary(analytic_atoms(n, analytic), default_usage(n, analytic), analytic, former)
-
-
-def train_l2(
-    rows: np.ndarray,
-    n_learned: int = 0,
-    tolerance: float = 0.02,
-    analytic: tuple[str, ...] = CURVE_ATOMS,
-    n_passes: int = 3,
-    progress: Callable[[int, int], None] | None = None,
-) -> L2Model:
-    """Fit a model to rows like these: how often atoms are used, and learned atoms beside the analytic ones.
-
-    Learned atoms start as principal directions. In every pass the rows are coded as the coder would code
-    them, and the learned atoms are fitted to those integer codes: a sparse autoencoder with unit-norm atoms
-    whose encoder is the coder itself.
-
-    Parameters
-    ----------
-    rows : ndarray of shape (N, n)
-        Finite; each counts alike, whatever its size.
-    n_learned : int
-        Atoms to learn, at most n.
-    tolerance : float
-        Relative L2 error that the model is tuned for; it serves any other.
-    analytic : tuple of str
-        See `invae.codec.l2.bases`.
-    n_passes : int
-    progress : callable(done, total), optional
-    """
-    from invae.autoencoders.sparse_dictionary import update_atoms  # loads much that decoding does not need
-
-    unit = _unit_rows(rows)
-    n = unit.shape[1]
-    n_learned = min(n_learned, n)
-    D = np.hstack([_principal(unit)[:, :n_learned], analytic_atoms(n, analytic)])
-    if D.shape[1] < n:
-        raise InputError(f"{D.shape[1]} atoms cannot span rows of length {n}: learn or add more")
-    usage = np.append(np.full(n_learned, 0.1), default_usage(n, analytic))
-    for done in range(n_passes):
-        codes, Z = _codes_and_values(unit, tolerance, L2Model.from_dictionary(D, usage))
-        usage = (codes != 0).mean(axis=0)
-        if done < n_passes - 1 and n_learned:
-            update_atoms(D, Z.T @ Z, unit.T @ Z, n_passes=2, free=np.arange(D.shape[1]) < n_learned)
-            order = np.argsort(-usage[:n_learned], kind="stable")
-            D[:, :n_learned], usage[:n_learned] = D[:, order], usage[order]
-        if progress is not None:
-            progress(done + 1, n_passes)
-    return L2Model.from_dictionary(D, usage, analytic)
-
-
-def pca_model(rows: np.ndarray, tolerance: float = 0.02) -> L2Model:
-    """The rival: all principal directions in place of the dictionary, everything else the same."""
-    unit = _unit_rows(rows)
-    D = _principal(unit)
-    codes, _ = _codes_and_values(unit, tolerance, L2Model.from_dictionary(D, np.full(D.shape[1], 0.25)))
-    return L2Model.from_dictionary(D, (codes != 0).mean(axis=0))
+    return L2Model.from_dictionary(analytic_atoms(n, analytic), default_usage(n, analytic), analytic)
 
 
 def search(target: np.ndarray, model: L2Model) -> tuple[np.ndarray, np.ndarray]:
@@ -232,38 +171,16 @@ def checked(data: bytes, magic: bytes, what: str) -> bytes:
     return data[:-4]
 
 
-def _principal(unit: np.ndarray) -> np.ndarray:
-    """Principal directions (n, n) of rows about 0, strongest first."""
-    return np.linalg.eigh(unit.T @ unit)[1][:, ::-1]
-
-
-def _codes_and_values(unit: np.ndarray, tolerance: float, model: L2Model) -> tuple[np.ndarray, np.ndarray]:
-    """Integer codes of unit rows, and the values they stand for; rows that cannot be coded get zeros."""
-    codes, choices = search(unit / tolerance, model)
-    steps = np.where(choices >= 0, np.array(STEPS)[choices], 0.0) * tolerance
-    return codes, codes * steps[:, None]
-
-
-def _quantised(D: np.ndarray, former: bool = False) -> tuple[np.ndarray, np.ndarray]:
+def _quantised(D: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """int8 atoms and their integer scales.
 
     Halves are common among analytic atoms, and rounding errors, which differ between machines, would decide
-    them: what is within `TIE` of a half goes up. They did decide in the ``former`` way.
+    them: what is within `TIE` of a half goes up.
     """
-    rounded = np.rint if former else lambda x: np.floor(x + (0.5 + TIE))
+
+    def rounded(x: np.ndarray) -> np.ndarray:
+        return np.floor(x + (0.5 + TIE))
+
     largest = np.maximum(np.abs(D).max(axis=0, initial=0.0), 1e-12)
     scales = np.maximum(rounded(largest / 127 * 2**SCALE_BITS), 1).astype(np.int64)
     return rounded(D / largest * 127).astype(np.int8), scales
-
-
-def _unit_rows(rows: np.ndarray) -> np.ndarray:
-    """Rows less their means, at unit norm; constant ones are left out."""
-    rows = np.asarray(rows, np.float64)
-    if rows.ndim != 2 or not rows.size or not np.isfinite(rows).all():
-        raise InputError(f"training rows must be finite and of shape (N, n); got shape {rows.shape}")
-    centred = rows - rows.mean(axis=1, keepdims=True)
-    size = np.linalg.norm(centred, axis=1)
-    kept = size > 1e-12 * max(float(np.abs(rows).max()), 1e-300)
-    if not kept.any():
-        raise InputError("every row is constant: there is nothing to learn")
-    return centred[kept] / size[kept, None]

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from invae.codec.coding.gaps import fill_gaps
 from invae.codec.curves.experts import LENGTH_A, LENGTH_B, N_A, N_B, PAD
 from invae.codec.curves.model import NETWORK, CurveModel
-from invae.codec.exact import fill_gaps
+from invae.codec.learning.memory import start_recurrent, train_recurrent
 from invae.codec.learning.network import count_decisions
-from invae.codec.learning.recurrent import start_recurrent, train_recurrent
 from invae.codec.learning.taps import least_absolute, whole_taps
 
 __all__ = [
@@ -211,8 +211,8 @@ def train_default_curves(
         from invae.codec.learning.curves import train_default_curves
         open("curves.invm", "wb").write(train_default_curves().to_bytes())
     """
-    from invae.data.sasmodels_bridge import FAST_MODELS
-    from invae.data.simulate_curves import default_q, simulate_curves
+    from invae.data.simulation.curves import default_q, simulate_curves
+    from invae.data.simulation.sasmodels_bridge import FAST_MODELS
 
     models = [name for name in FAST_MODELS if name not in HELD_OUT]
     model = CurveModel.untrained()

@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from invae.codec.exact import fill_gaps, sentinels
+from invae.codec.coding.gaps import fill_gaps
+from invae.codec.fields.exact import sentinels
 from invae.codec.frames.centres import find_centres
-from invae.codec.frames.mixing import HIDDEN, N_CLASSES, N_NEAR, N_SEEN, N_TAPS
+from invae.codec.frames.kernel import HIDDEN, N_CLASSES, N_NEAR, N_SEEN, N_TAPS
 from invae.codec.frames.model import FrameModel, run_frames, working_arrays
 from invae.codec.learning.network import count_decisions, start_weights, train_network
 from invae.codec.learning.taps import least_absolute, whole_taps
@@ -218,7 +219,7 @@ def train_default_frames(n_steps: int = 180_000, seed: int = 0, progress: Any = 
         from invae.codec.learning.frames import train_default_frames
         open("frames.invm", "wb").write(train_default_frames().to_bytes())
     """
-    from invae.data.simulate_frames import simulate_frames
+    from invae.data.simulation.frames import simulate_frames
 
     rng = np.random.default_rng(seed)
     perfect = {"gaps": False, "dead": 0.0, "hot": 0.0, "beamstop": None}

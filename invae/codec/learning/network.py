@@ -1,4 +1,4 @@
-"""Training of the codec's network (`invae.codec.network`): whole weights by straight-through rounding.
+"""Training of the codec's network (`invae.codec.coding.network`): whole weights by straight-through rounding.
 
 What is minimised is the cost in bits of all decisions that the coder takes on the way to each value. In the
 forward pass weights and activations are rounded and cut as the coder does it; the gradient passes through.
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from invae.codec.network import MOST, MOST_WEIGHTS, N_LOGITS
+from invae.codec.coding.network import MOST, MOST_WEIGHTS, N_LOGITS
 
 __all__ = [
     "activation",
@@ -33,7 +33,7 @@ RATE = 4e-3
 def count_decisions(met: np.ndarray) -> np.ndarray:
     """How often each kind of decision was answered no and yes; shape (n, N_LOGITS, 2), int8.
 
-    ``met`` (n, 2) holds mirrored distance and z; the decisions are those of `invae.codec.decisions`.
+    ``met`` (n, 2) holds mirrored distance and z; the decisions are those of `invae.codec.coding.decisions`.
     """
     counts = np.zeros((met.shape[0], N_LOGITS, 2), dtype=np.int8)
     for i in range(met.shape[0]):

@@ -64,11 +64,9 @@ def train_codec(
     """
     curves, frames = _sorted(data)
     start = start or default_model()
-    network = None if start.curves is None or start.curves.is_former else start.curves.network
+    network = None if start.curves is None or start.curves.without_memory else start.curves.network
     if curves and network is None:
-        raise InputError(
-            f"the curve model of {start} is of a former layout or none; start from another model"
-        )
+        raise InputError(f"the curve model of {start} is without memory, or none; start from another model")
     rng = np.random.default_rng(rng)
     parts = bool(curves) + bool(frames)
     learned_curves, learned_frames = start.curves, start.frames if start.own_frames else None

@@ -15,7 +15,7 @@ import math
 
 import numpy as np
 
-from invae.codec.transforms import in_pieces
+from invae.codec.coding.transforms import in_pieces
 
 __all__ = [
     "MOST_CELLS",
@@ -90,17 +90,15 @@ class DitheredCells:
         K, rounded down to a multiple of 2^-16.
     top : int
         Largest count, below `MOST_DITHERED`.
-    cut : bool
-        Cut the first cell at `LAST_EXACT`, as field mode 6 did: counts of 9 came out .2 sigma high.
     """
 
-    def __init__(self, k: float, top: int, cut: bool = False) -> None:
+    def __init__(self, k: float, top: int) -> None:
         K = math.floor(min(k, 1e6) * (1 << K_BITS))
         n = np.arange(LAST_EXACT, max(top, LAST_EXACT + 1) + 1, dtype=np.int64)
         allowed = _floor_root(K, n)[1:]  # t of LAST_EXACT + 1, ..
         t = _floor_root(K, np.maximum(n[1:] - 2 * allowed, 0))
         steps = -(-(1 << T_BITS) // (2 * t + 1))
-        self._below = 0 if cut else 2 * int(t[0]) + 1  # counts below that the scale is continued to
+        self._below = 2 * int(t[0]) + 1  # counts below that the scale is continued to
         steps = np.concatenate([np.full(self._below, steps[0]), steps])
         self.allowed = np.concatenate([np.full(self._below, allowed[0]), allowed])
         self._first = LAST_EXACT + 1 - self._below

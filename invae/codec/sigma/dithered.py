@@ -20,10 +20,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from invae.codec.exact import fill_gaps
+from invae.codec.coding.gaps import fill_gaps
+from invae.codec.coding.transforms import rounded
 from invae.codec.sigma.counts import T_BITS, dither
 from invae.codec.sigma.mixture import FARTHEST, decode_numbers, encode_numbers
-from invae.codec.transforms import rounded
 
 __all__ = ["DitheredSteps"]
 

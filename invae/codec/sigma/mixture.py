@@ -25,7 +25,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from invae.codec.coder import (
+from invae.codec.coding.coder import (
     POSITION,
     STATE,
     decode_bit,
@@ -36,7 +36,7 @@ from invae.codec.coder import (
     start_decoder,
     start_encoder,
 )
-from invae.codec.curves.mixing import code_first
+from invae.codec.coding.lengths import code_first
 from invae.codec.sigma.filters import (
     N_ABOVE,
     N_LEFT,

@@ -1,0 +1,72 @@
+"""One large problem in a process of its own, so that its peak memory is nobody else's."""
+
+from __future__ import annotations
+
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from experiments.reconstruction.study import draw_pairs
+from invae.autoencoders import BayesRiskReconstructor
+from invae.classical import Cgls
+from invae.evaluation import relative_error
+from invae.operators import GaussianNoise, Radon
+
+__all__ = ["fit_large"]
+
+N_TEST = 8
+NAMES = ("signals", "clean", "test", "noisy")
+
+
+def fit_large(size: int, n: int, level: float, seed: int) -> dict[str, float]:
+    """Tomography of ellipses: seconds of the fit (wall, processor), peak memory with the data, errors.
+
+    The data are drawn in one process and fitted in another, which only reads them.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        for step in ("draw", "fit"):
+            arguments = [step, folder, str(size), str(n), str(level), str(seed)]
+            command = [sys.executable, "-m", "experiments.reconstruction.large_problem", *arguments]
+            found = subprocess.run(command, check=False, capture_output=True, text=True)
+            if found.returncode != 0:
+                raise RuntimeError(f"the process of the large problem failed: {found.stderr.strip()[-300:]}")
+    return json.loads(found.stdout)
+
+
+def draw(folder: Path, size: int, n: int, level: float, seed: int) -> None:
+    rng, F = np.random.default_rng(seed), operator(size)
+    train, test = draw_pairs("ellipses", F, n, rng), draw_pairs("ellipses", F, N_TEST, rng)
+    noisy = GaussianNoise(relative=level).sample(test.clean, rng)
+    for name, array in zip(NAMES, (train.signals, train.clean, test.signals, noisy), strict=True):
+        np.save(folder / f"{name}.npy", array)
+
+
+def fit(folder: Path, size: int, level: float) -> dict[str, float]:
+    signals, clean, test, y = (np.load(folder / f"{name}.npy") for name in NAMES)
+    F, noise = operator(size), GaussianNoise(relative=level)
+    start, busy = time.perf_counter(), time.process_time()
+    linear = BayesRiskReconstructor(F, noise=noise, rank="full").fit(signals, clean)
+    seconds, busy = time.perf_counter() - start, time.process_time() - busy
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    cgls = Cgls(F, parameter="discrepancy", noise=noise).fit()
+    errors = [float(relative_error(method.predict(y), test).mean()) for method in (linear, cgls)]
+    found = {"seconds": seconds, "processor_seconds": busy, "peak_gib": peak}
+    return found | {"error": errors[0], "cgls": errors[1]}
+
+
+def operator(size: int) -> Radon:
+    return Radon((size, size), n_angles=size // 4)
+
+
+if __name__ == "__main__":
+    step, where, side, n_signals, relative, first_seed = sys.argv[1:]
+    if step == "draw":
+        draw(Path(where), int(side), int(n_signals), float(relative), int(first_seed))
+    else:
+        print(json.dumps(fit(Path(where), int(side), float(relative))))

@@ -1,0 +1,1 @@
+"""Studies of the readers of scattering files."""

@@ -1,0 +1,1 @@
+"""What studies share: image sets, stages, tables of targets, expected figures."""

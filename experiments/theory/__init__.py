@@ -1,0 +1,1 @@
+"""Studies of what linear autoencoders and step decoders learn."""

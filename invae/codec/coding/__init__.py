@@ -1,0 +1,1 @@
+"""Integers to bits and back: range coder, adaptive tables, predictors, mixed decisions."""

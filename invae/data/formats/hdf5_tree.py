@@ -1,0 +1,119 @@
+"""Walking HDF5 files: finding marked groups, and everything that stands beside the data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from invae.data.formats.hdf5 import attribute, attributes, read_dataset, scalar_or_list, unit_of
+from invae.errors import FormatError
+
+__all__ = ["enclosing_entry", "groups_of_class", "surroundings"]
+
+_CLASSES = ("canSAS_class", "SAS_class", "NX_class")
+# Longer arrays are kept as arrays (bit-exact, compressible), shorter ones as JSON lists.
+_LONGEST_LIST = 16
+
+
+def groups_of_class(start: Any, kind: str) -> list[Any]:
+    """Groups at or below ``start`` that are marked as ``kind``, in file order, each once."""
+    import h5py
+
+    found = []
+    seen = set()
+
+    def visit(group: Any) -> None:
+        # Hard links may lead back to a group that is being visited.
+        address = _address(group)
+        if address in seen:
+            return
+        seen.add(address)
+        if kind in classes_of(group):
+            found.append(group)
+            return
+        for key in group:
+            if (
+                isinstance(group.get(key, getlink=True), h5py.HardLink)
+                and group.get(key, getclass=True) is h5py.Group
+            ):
+                visit(group[key])
+
+    visit(start)
+    return found
+
+
+def classes_of(group: Any) -> set[str]:
+    """Classes that the attributes of a group name."""
+    return {found for key in _CLASSES if isinstance(found := attribute(group, key), str)}
+
+
+def enclosing_entry(group: Any) -> Any:
+    """The SASentry or NXentry above a group, or None."""
+    parent = group
+    while parent.name != "/":
+        parent = parent.parent
+        if {"SASentry", "NXentry"} & classes_of(parent):
+            return parent
+    return None
+
+
+def surroundings(
+    entry: Any, skip: Iterable[Any], file: str, skip_classes: frozenset[str] = frozenset({"SASdata"})
+) -> tuple[dict[str, Any], dict[str, np.ndarray], dict[str, str | None]]:
+    """Everything in an entry but the objects in ``skip`` and the groups of ``skip_classes``.
+
+    Returns
+    -------
+    tree : dict
+        Nested like the file; attributes under ``@``, links as ``{"@link": path}``.
+    arrays : dict of str to ndarray
+        Numeric arrays of more than 16 values, by their path below the entry.
+    units : dict of str to (str or None)
+        Their units.
+    """
+    import h5py
+
+    arrays: dict[str, np.ndarray] = {}
+    units: dict[str, str | None] = {}
+    seen = {_address(item) for item in skip}
+
+    def visit(group: Any, prefix: str) -> dict[str, Any]:
+        tree: dict[str, Any] = {"@": attributes(group)} if len(group.attrs) else {}
+        for key in group:
+            link = group.get(key, getlink=True)
+            if not isinstance(link, h5py.HardLink):
+                if link is None:
+                    raise FormatError(f"{file}: {group.name}: the link {key!r} is damaged")
+                tree[key] = {"@link": f"{getattr(link, 'filename', '')}:{link.path}".removeprefix(":")}
+                continue
+            child = group[key]
+            address = _address(child)
+            if address in seen:
+                continue
+            seen.add(address)
+            if isinstance(child, h5py.Group):
+                if not skip_classes & classes_of(child):
+                    tree[key] = visit(child, f"{prefix}{key}/")
+            elif isinstance(child, h5py.Dataset):
+                long = child.size is not None and child.size > _LONGEST_LIST and child.dtype.kind in "biuf"
+                if long:
+                    arrays[prefix + key] = read_dataset(child, file)
+                    units[prefix + key] = unit_of(child)
+                    if len(child.attrs):
+                        tree[key] = {"@": attributes(child)}
+                    continue
+                value = scalar_or_list(child, file)
+                tree[key] = {"@": attributes(child), "value": value} if len(child.attrs) else value
+        return tree
+
+    return visit(entry, ""), arrays, units
+
+
+def _address(item: Any) -> tuple[int, int]:
+    """Where an object lies: two hard links to one object have the same."""
+    import h5py
+
+    info = h5py.h5o.get_info(item.id)
+    return info.fileno, info.addr

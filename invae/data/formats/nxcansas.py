@@ -1,0 +1,217 @@
+"""NXcanSAS and the older canSAS2012 layouts in HDF5: 1-D and 2-D, many entries, masks, any hdf5plugin filter.
+
+A group that is marked ``SASdata`` (by ``canSAS_class``, ``SAS_class`` or ``NX_class``) becomes one record: a
+`Curve` where the signal is 1-D, else a `Frame`. Names of axes, uncertainties, resolutions and masks are taken
+from the attributes in any of their spellings. Every other number of the entry goes to ``metadata``, long
+arrays to ``columns``.
+
+References
+----------
+NeXus application definition NXcanSAS 1.1; canSAS2012 draft.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from invae.data.formats.hdf5 import (
+    attribute,
+    attributes,
+    open_hdf5,
+    read_dataset,
+    scalar_or_list,
+    unit_of,
+    words,
+)
+from invae.data.formats.hdf5_tree import enclosing_entry, groups_of_class, surroundings
+from invae.data.formats.nexus import dataset_frame, group_frames, noted_records
+from invae.data.records import Curve, Frame, Record
+from invae.errors import FormatError
+
+__all__ = ["read_hdf5"]
+
+_CURVE_KEYS = {"dQl": "dql", "dQw": "dqw", "Qmean": "qmean", "ShadowFactor": "shadowfactor"}
+_CURVE_KEYS |= {"Shadowfactor": "shadowfactor"}
+_UNCERTAINTIES = ("uncertainties", "uncertainty", "I_uncertainties", "I_uncertainty")
+
+
+def read_hdf5(path: Path, inner: str | None = None, lazy: bool | None = None) -> list[Record]:
+    """Read every SASdata group, or what lies at ``inner``; without any SASdata every NXdata.
+
+    Raises
+    ------
+    FormatError
+        No such path, no scattering data, or data that cannot be decoded; the message names the HDF5 path.
+    """
+    import h5py
+
+    with open_hdf5(path) as file:
+        start = file
+        if inner is not None:
+            start = file.get(inner)
+            if start is None:
+                raise FormatError(
+                    f"{path.name} has no {inner} inside; its root holds {', '.join(file) or 'nothing'}"
+                )
+        if isinstance(start, h5py.Dataset):
+            return [dataset_frame(start, path, lazy)]
+        noted = noted_records(path, start, lazy)
+        if noted:
+            return noted
+        groups = groups_of_class(start, "SASdata")
+        if groups:
+            return [_record(group, path) for group in groups]
+        plain = groups_of_class(start, "NXdata")
+        taken: set[Any] = set()
+        records: list[Record] = []
+        for group in plain:
+            others = [other for other in plain if other != group]
+            if _is_curve(group):
+                records.append(_record(group, path, others))
+            else:
+                records += group_frames(group, path, lazy, taken, others)
+        if not records:
+            raise FormatError(
+                f"{path.name}:{start.name} holds no SASdata and no NXdata with a signal; "
+                f"name what to read: {path.name}:/path/to/data"
+            )
+        return records
+
+
+def _is_curve(group: Any) -> bool:
+    """Whether a plain NXdata group holds I(q): a signal of one axis, over an axis that is called q."""
+    signal = attribute(group, "signal")
+    if not isinstance(signal, str) or getattr(group.get(signal), "shape", None) is None:
+        return False
+    shape = group[signal].shape
+    axes = [axis for axis in words(attribute(group, "axes")) if axis.lower() == "q" and axis in group]
+    return len(shape) == 1 and any(getattr(group[axis], "shape", None) == shape for axis in axes)
+
+
+class _Arrays:
+    """Arrays taken from a SASdata group by their role, each data set once, with units."""
+
+    def __init__(self, group: Any, signal: str, file: str) -> None:
+        self.group = group
+        self.file = file
+        self.used = {signal}
+        self.by_role: dict[str, np.ndarray] = {}
+        self.units: dict[str, str | None] = {}
+
+    def take(self, role: str, key: str | None) -> None:
+        """Take the data set ``key`` as ``role``, if it is there, numeric and not taken yet."""
+        if not key or key in self.used or key not in self.group:
+            return
+        item = self.group[key]
+        if hasattr(item, "keys") or item.dtype.kind not in "biuf" or item.shape is None:
+            return
+        self.used.add(key)
+        self.by_role[role] = read_dataset(item, self.file)
+        self.units[role] = unit_of(item)
+
+
+def _record(group: Any, path: Path, others: Sequence[Any] = ()) -> Record:
+    place = f"{path.name}:{group.name}"
+    signal = attribute(group, "signal") or ("I" if "I" in group else None)
+    if not isinstance(signal, str) or signal not in group:
+        raise FormatError(f"{place} names the signal {signal!r}, but holds {', '.join(group) or 'nothing'}")
+    data = group[signal]
+    taken = _Arrays(group, signal, path.name)
+    default = next((key for key in ("Idev", f"{signal}_errors", "errors") if key in group), "Idev")
+    taken.take("sigma", _pointer(group, data, _UNCERTAINTIES, default))
+    taken.take("mask", _pointer(group, data, ("mask", "Mask", "I_mask", "Mask_name"), "Mask"))
+    is_curve = data.ndim == 1
+    if is_curve:
+        _take_q(taken, place)
+    else:
+        _take_components(taken, data.shape)
+    for key in group:
+        taken.take(key, key)
+    values = read_dataset(data, path.name)
+    arrays = taken.by_role
+    if is_curve and arrays["q"].shape != values.shape:
+        raise FormatError(f"{place}: Q has shape {arrays['q'].shape}, {signal} has {values.shape}")
+    for key in ("sigma", "mask", "dq", "qx", "qy"):
+        if key in arrays and arrays[key].shape != values.shape:
+            arrays[f"{key}_as_stored"] = arrays.pop(key)
+    entry = enclosing_entry(group)
+    beside, long_arrays, long_units = surroundings(
+        group, [group[key] for key in taken.used], path.name, frozenset()
+    )
+    beside |= {key: {"@": attributes(group[key])} for key in sorted(taken.used) if len(group[key].attrs)}
+    metadata = {"format": "NXcanSAS", "root": attributes(group.file), "data": beside, "entry": {}}
+    if entry is not None:
+        metadata["entry"], more_arrays, more_units = surroundings(entry, [group, *others], path.name)
+        long_arrays, long_units = long_arrays | more_arrays, long_units | more_units
+    own = ("q", "sigma", "dq", "mask") if is_curve else ("qx", "qy", "sigma", "mask")
+    fields: dict[str, Any] = {key: arrays.pop(key) for key in own if key in arrays}
+    shared: dict[str, Any] = {
+        "columns": arrays | long_arrays,
+        "units": taken.units | {"intensity" if is_curve else "data": unit_of(data)} | long_units,
+        "name": _name(group, entry, path),
+        "metadata": metadata,
+        "source": place,
+    }
+    return Curve(intensity=values, **fields, **shared) if is_curve else Frame(data=values, **fields, **shared)
+
+
+def _take_q(taken: _Arrays, place: str) -> None:
+    """q of a curve and its resolution: one name is dq, two are the width and the length of a slit."""
+    axes = _axes(taken.group)
+    key = next((axis for axis in axes if axis in taken.group), "Q")
+    taken.take("q", key)
+    if "q" not in taken.by_role:
+        raise FormatError(f"{place} has the axis {', '.join(axes) or 'Q'}, but no data set of that name")
+    named = words(
+        _pointer(taken.group, taken.group[key], ("resolutions", "resolution", "uncertainties"), "Qdev")
+    )
+    if len(named) == 1:
+        taken.take("dq", named[0])
+    for name, role in (*((name, _CURVE_KEYS.get(name, name)) for name in named), *_CURVE_KEYS.items()):
+        taken.take(role, name)
+
+
+def _take_components(taken: _Arrays, shape: tuple[int, ...]) -> None:
+    """qx and qy of a frame, from data sets of their own or from one array of vectors, components first."""
+    taken.take("qx", "Qx")
+    taken.take("qy", "Qy")
+    vectors = taken.group.get("Q")
+    if "qx" not in taken.by_role and vectors is not None and vectors.shape in ((2, *shape), (3, *shape)):
+        taken.used.add("Q")
+        for key, component in zip(("qx", "qy", "qz"), read_dataset(vectors, taken.file)):
+            taken.by_role[key], taken.units[key] = component, unit_of(vectors)
+
+
+def _pointer(group: Any, dataset: Any, keys: tuple[str, ...], default: str) -> str | None:
+    for holder in (dataset, group):
+        for key in keys:
+            name = attribute(holder, key)
+            if isinstance(name, str) and any(word in group for word in words(name)):
+                return name
+    return default if default in group else None
+
+
+def _axes(group: Any) -> list[str]:
+    for key in ("axes", "I_axes"):
+        axes = words(attribute(group, key))
+        if axes:
+            return axes
+    return ["Q"]
+
+
+def _name(group: Any, entry: Any, path: Path) -> str:
+    siblings = [] if entry is None else [g for g in groups_of_class(entry, "SASdata") if g != group]
+    if siblings:
+        return attribute(group, "canSAS_name") or group.name.rpartition("/")[2]
+    for key in ("title", "run"):
+        if entry is not None and key in entry:
+            with contextlib.suppress(FormatError):
+                value = scalar_or_list(entry[key], path.name)
+                if isinstance(value, str) and value.strip():
+                    return value.strip()
+    return path.stem
