@@ -66,6 +66,7 @@ class ClassicalMethod(BaseEstimator):
     _learnt: tuple[str, ...] = ()  # attributes that `_learn` sets
     _deviations = 2.0  # see `parameters.discrepancy_factor`
     _zooms = 2
+    _fewest_probes = 1
     _seed = 20
 
     def fit(
@@ -229,7 +230,9 @@ class ClassicalMethod(BaseEstimator):
         """Random signs (P, N, m), more of them where m is small, and the step (N, 1) to take along them."""
         # The same for every row: what is chosen for one does not depend on its company.
         rng = np.random.default_rng(self._seed)
-        probes = rng.choice([-1.0, 1.0], size=(max(1, -(-256 // Y.shape[1])), 1, Y.shape[1]))
+        probes = rng.choice(
+            [-1.0, 1.0], size=(max(self._fewest_probes, -(-256 // Y.shape[1])), 1, Y.shape[1])
+        )
         h = 1e-3 * np.linalg.norm(Y, axis=1, keepdims=True) / np.sqrt(Y.shape[1]) + 1e-12
         return np.broadcast_to(probes, (len(probes), *Y.shape)), h
 

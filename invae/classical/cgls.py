@@ -47,6 +47,8 @@ class Cgls(IterativeMethod):
     array([[1., 3.]])
     """
 
+    _fewest_probes = 4  # late iterates bend so much that one probe misleads a score now and then
+
     def __init__(
         self,
         operator: Any,
@@ -67,7 +69,8 @@ class Cgls(IterativeMethod):
         X = np.zeros_like(S)
         P = S.copy()
         gamma = _dots(S, S)
-        # ||F^T r|| cannot be told from the rounding of F^T r below about 10 eps ||F|| ||r||; ||F|| from inside.
+        # ||F^T r|| cannot be told from the rounding of F^T r below about 10 eps ||F|| ||r||;
+        # ||F|| from inside.
         eps2, scale = (10 * float(np.finfo(Y.dtype).eps)) ** 2, np.zeros_like(gamma)
         while True:
             Q = forward(self.operator, P)

@@ -104,7 +104,7 @@ def finest_noise(Y: np.ndarray, dimsd: tuple[int, ...]) -> np.ndarray | None:
         return std
     lines = np.asarray(Y, np.float64).reshape(-1, *dimsd[-2:])
     both = _differences(np.swapaxes(_differences(lines), 1, 2))
-    return np.minimum(std, _lower_quartile(both.reshape(len(Y), -1)))
+    return np.where(are_counts(Y, dimsd), std, np.minimum(std, _lower_quartile(both.reshape(len(Y), -1))))
 
 
 def _differences(lines: np.ndarray) -> np.ndarray:

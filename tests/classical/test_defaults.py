@@ -123,7 +123,7 @@ def test_a_wiener_filter_does_not_know_the_units(images):
 def test_cgls_stays_where_it_has_converged():
     rng = np.random.default_rng(0)
     U, V = (np.linalg.qr(rng.standard_normal((n, n)))[0] for n in (30, 20))
-    s = np.concatenate([np.ones(8), np.full(4, 0.5), np.full(8, 1e-11)])
+    s = np.concatenate([np.ones(8), np.full(4, 0.5), np.full(8, 1e-19)])
     A = (U[:, :20] * s) @ V.T
     Y = rng.standard_normal((4, 30))
     wanted = Y @ np.linalg.pinv(A, rcond=1e-6).T
