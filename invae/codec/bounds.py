@@ -29,9 +29,12 @@ import numpy as np
 from invae.codec.coding.transforms import in_pieces
 from invae.errors import BoundError
 
-__all__ = ["KINDS", "Bound", "poisson_sigma", "same_bits"]
+__all__ = ["KINDS", "Bound", "poisson_sigma", "same_bits", "sentinels"]
 
 KINDS = ("lossless", "abs", "rel", "log", "sigma", "l2")
+SENTINELS = (2**16 - 1, 2**31 - 1, 2**32 - 1)
+FEW = 4  # different negative values that are taken for marks of dead pixels; more of them are data
+SAMPLE = 1 << 16  # negative values among which more than `FEW` are looked for first
 _SYNTAX = "lossless, abs:X, rel:X, log:X, l2:X or Ksigma (for example 0.25sigma), with X, K > 0"
 
 
@@ -203,6 +206,21 @@ def same_bits(a: np.ndarray, b: np.ndarray) -> np.ndarray:
         return np.asarray(np.array(a, order="C").view(word) == np.array(b, order="C").view(word))
     # long doubles have padding: compare by value, every NaN equal
     return np.asarray(((a == b) & (np.signbit(a) == np.signbit(b))) | (np.isnan(a) & np.isnan(b)))
+
+
+def sentinels(values: np.ndarray) -> np.ndarray:
+    """Where an array of integers holds marks of dead pixels instead of values."""
+    found = np.zeros(values.shape, dtype=bool)
+    if values.dtype.kind not in "iu":
+        return found
+    largest = np.iinfo(values.dtype).max
+    for value in (*SENTINELS, largest):
+        if values.dtype.itemsize > 1 and value <= largest:
+            found |= values == value
+    below = values < 0
+    if below.any() and np.unique(values[below][:SAMPLE]).size <= FEW and np.unique(values[below]).size <= FEW:
+        found |= below
+    return found
 
 
 def _wide(values: np.ndarray) -> np.ndarray:

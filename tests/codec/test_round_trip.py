@@ -11,7 +11,6 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from invae.codec import Bound, api, compress, decompress
 from invae.codec.bounds import same_bits
 from invae.codec.coding.transforms import exp10
-from invae.codec.fields.decimals import decimal_forms, fixed_to_values, scientific_to_values
 from invae.codec.sigma.counts import cells
 from invae.errors import BoundError, InputError
 
@@ -155,17 +154,6 @@ def test_exp10_is_close_to_the_power_and_exact_in_its_bits():
     # the same bits on every machine: frozen values
     frozen = ["0x1.f9e4fd326ee89p-4", "0x1.921fb51a68bf1p+1"]
     assert [float(v).hex() for v in exp10(np.array([-0.9083, 0.49714987]))] == frozen
-
-
-def test_decimal_text_is_recognised_and_rebuilt(rng):
-    x = np.array([float(f"{v:.4f}") for v in rng.normal(0, 100, 300)])
-    name, k, codes = decimal_forms(x)[0]
-    assert name == "fixed" and k == 4 and np.array_equal(fixed_to_values(codes, k), x)
-    x = np.array([float(f"{v:.5e}") for v in np.exp(rng.normal(0, 30, 300)) * rng.choice([-1, 1], 300)])
-    name, d, codes = decimal_forms(x)[-1]
-    assert name == "digits" and d == 6 and np.array_equal(scientific_to_values(codes, d), x)
-    assert np.array_equal(np.argsort(codes), np.argsort(x))
-    assert decimal_forms(rng.normal(size=300)) == []
 
 
 @pytest.mark.parametrize("k", [0.1, 0.25, 0.5, 1.0, 3.0])

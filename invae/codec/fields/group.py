@@ -16,7 +16,7 @@ import zstandard
 from invae.codec.bounds import Bound, poisson_sigma
 from invae.codec.coding.varint import Reader, Writer
 from invae.codec.fields.field import decode_field, encode_field
-from invae.codec.fields.integers import PlaneModel
+from invae.codec.fields.plane_model import PlaneModel
 from invae.data.records import Curve, Frame, from_parts
 from invae.errors import BoundError, FormatError, InputError, ModelError
 

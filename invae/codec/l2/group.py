@@ -22,7 +22,7 @@ from invae.codec.bounds import Bound
 from invae.codec.coding.transforms import exp10, rounded
 from invae.codec.coding.varint import Reader, Writer
 from invae.codec.fields.group import decode_group, encode_group
-from invae.codec.fields.integers import PlaneModel
+from invae.codec.fields.plane_model import PlaneModel
 from invae.codec.l2.bases import CURVE_ATOMS
 from invae.codec.l2.codes import L2Model, analytic_model, decode_l2, encode_l2
 from invae.codec.l2.grids import coarsest_step, decode_grids, encode_grids
