@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from invae.codec.coding.predictors import PREDICTORS
 from invae.codec.coding.varint import Reader
 from invae.codec.fields.integer_forms.plane import IntegerPlane, WantedIntegers
 
@@ -18,7 +17,6 @@ __all__ = ["LearnedFrames"]
 NUMBER = 252
 REFERENCE = 4  # bytes of a frame model's SHA-256: one in four thousand million meets another model's
 FEWEST_ROWS = 8  # in smaller frames the model has learned nothing before it ends
-ALONG_ROWS = ("left", "line", "bend")
 
 
 class LearnedFrames:
@@ -29,7 +27,7 @@ class LearnedFrames:
 
     def bids(self, task: IntegerPlane, others: Sequence[bytes]) -> Iterator[bytes]:
         """Bid where the plane is one of frames."""
-        if task.model is None or task.height < FEWEST_ROWS or PREDICTORS[others[0][0] - 1] in ALONG_ROWS:
+        if task.model is None or task.height < FEWEST_ROWS:
             return
         code = task.model.frames.encode(task.plane, task.height, task.offsets)
         if code is not None:
