@@ -12,6 +12,7 @@ from invae.codec import Bound, api, compress, decompress
 from invae.codec.bounds import same_bits
 from invae.codec.coding.transforms import exp10
 from invae.codec.sigma.counts import cells
+from invae.data.records import Frame
 from invae.errors import BoundError, InputError
 
 DTYPES = ["?", "i1", "u1", "<i2", ">u2", "i4", "u4", ">i4", "i8", "u8", "f2", "f4", ">f4", "f8", ">f8"]
@@ -207,3 +208,15 @@ def test_data_or_deviations_that_do_not_match_are_said_to(monkeypatch, data, sig
     monkeypatch.setattr(api, "BLOCK_VALUES", 1 << 13)
     with pytest.raises(InputError, match=r"match|agree|no array"):
         compress(data, "1sigma", sigma=sigma)
+
+
+@pytest.mark.parametrize("bound", ["abs:20", "rel:0.3", "2sigma"])
+def test_marks_of_one_array_stay_exact_beside_an_array_with_other_marks(rng, bound):
+    frames = rng.poisson(150, (3, 30, 40)).astype(np.int32)
+    for k, frame in enumerate(frames):
+        frame[4], frame[11] = -1 - 10 * k, -2 - 10 * k
+    for data in (list(frames), [Frame(data=frame, mask=frame == 140) for frame in frames]):
+        for before, after in zip(frames, decompress(compress(data, bound))):
+            after = after.data if isinstance(after, Frame) else after
+            assert np.array_equal(after[before < 0], before[before < 0])
+            assert not np.array_equal(after, before)
