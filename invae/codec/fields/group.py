@@ -152,9 +152,7 @@ def _decode_records(reader: Reader, n_items: int, model: PlaneModel | None) -> l
         raise reader.fail(f"the texts of the group cannot be read ({error})") from error
 
 
-def _exact(
-    members: Sequence[np.ndarray], masks: Sequence[np.ndarray] | None, bound: Bound
-) -> np.ndarray | None:
+def _exact(members: list[np.ndarray], masks: list[np.ndarray] | None, bound: Bound) -> np.ndarray | None:
     """Non-zero where a stack of arrays must be exact: masked points and the sentinels of each array.
 
     A field takes the sentinels of all its values together, so those of several arrays are found here.

@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from invae.codec.bounds import Bound, sentinels
+from invae.codec.bounds import Bound, live_values
 from invae.codec.coding.varint import Reader
 from invae.codec.fields.head import plane_shape
 from invae.codec.fields.plane_model import PlaneModel
@@ -36,10 +36,7 @@ class BoundedPlane:
     @cached_property
     def exact(self) -> np.ndarray:
         """Where values must be exact under every bound."""
-        exact = sentinels(self.plane)
-        if self.plane.dtype.kind == "f":
-            exact = ~np.isfinite(self.plane)
-        return exact if self.mask is None else exact | self.mask
+        return ~live_values(self.plane, self.mask)
 
 
 class WantedField:
