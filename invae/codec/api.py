@@ -53,7 +53,8 @@ def compress(
     bound : str or Bound, default="lossless"
         ``abs:X``, ``rel:X``, ``log:X``, ``Ksigma`` or ``lossless``; of records it holds for ``intensity`` or
         ``data``; q, dq, masks, further columns and all texts are exact. See `Bound`. ``l2:X`` bounds the
-        relative L2 error of each record as a whole instead of every value, see `invae.codec.l2.group`.
+        error of each record as a whole instead of every value, relative to the spread of its values or,
+        where all are positive floats, of their logarithms: see `Bound`.
     sigma_bound : str or Bound, default="lossless"
         Bound on the standard deviations of records, and on ``sigma``. With a ``Ksigma`` bound the values
         follow the

@@ -13,7 +13,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from invae.codec.coding.varint import Reader, Writer
-from invae.codec.fields.integers import PlaneModel, decode_integers, encode_integers
+from invae.codec.fields.integers import decode_integers, encode_integers
+from invae.codec.fields.plane_model import PlaneModel
 from invae.codec.l2.codes import EIGHTHS
 
 __all__ = ["coarsest_step", "decode_grids", "encode_grids"]

@@ -1,0 +1,53 @@
+"""Floats by their ordered bits: a byte 3, varint shift s, integers k.
+
+k is the magnitude's bits >> s, or ~ of that for negative values: it grows with the value, so smooth floats
+are smooth integers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from invae.codec.coding.varint import Reader, Writer
+from invae.codec.fields.exact_forms import decimals
+from invae.codec.fields.exact_forms.plane import ExactPlane, WantedPlane, common_zeros, read_shift, unfit
+from invae.codec.fields.integers import decode_integers, encode_integers
+
+__all__ = ["Ordered"]
+
+NUMBER = 3
+DECIMALS = (decimals.FIXED, decimals.DIGITS)
+
+
+class Ordered:
+    """Floats of at most eight bytes as the integers that order them."""
+
+    numbers = (NUMBER,)
+    settles = False
+
+    def bids(self, task: ExactPlane, others: Sequence[bytes]) -> Iterator[bytes]:
+        """Bid on floats that were no decimal text."""
+        dtype = task.plane.dtype
+        if dtype.kind != "f" or dtype.itemsize > 8 or any(bid[0] in DECIMALS for bid in others):
+            return
+        bits = task.plane.view(f"i{dtype.itemsize}").astype(np.int64)
+        magnitude = bits & ((1 << (8 * dtype.itemsize - 1)) - 1)
+        shift = common_zeros(magnitude)
+        magnitude >>= shift
+        code = encode_integers(np.where(bits < 0, ~magnitude, magnitude))
+        yield bytes(Writer().byte(NUMBER).number(shift).raw(code).data)
+
+    def decode(self, number: int, reader: Reader, wanted: WantedPlane) -> np.ndarray:
+        """Inverse of `bids`."""
+        dtype = wanted.dtype
+        if dtype.kind != "f" or dtype.itemsize > 8:
+            raise unfit(reader, number, dtype)
+        shift = read_shift(reader)
+        codes = decode_integers(reader, *wanted.shape)
+        negative = codes < 0
+        magnitude = np.where(negative, ~codes, codes) << shift
+        sign = np.uint64(1 << (8 * dtype.itemsize - 1))
+        bits = magnitude.view(np.uint64) | np.where(negative, sign, np.uint64(0))
+        return bits.astype(f"u{dtype.itemsize}").view(dtype)
