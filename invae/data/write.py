@@ -6,11 +6,12 @@ import os
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from invae.data.arrays.atomic import atomic_path
+from invae.data.formats.hdf5.write_nxcansas import write_nxcansas
+from invae.data.formats.text.write_columns import columns_bytes
 from invae.data.formats.write_cansas_xml import cansas_xml_bytes
-from invae.data.formats.write_columns import columns_bytes
-from invae.data.formats.write_nxcansas import write_nxcansas
 from invae.data.read import read
 from invae.data.records import Curve, Frame, Record, identical
 from invae.errors import FormatError, InputError, InvaeError, InvaeWarning
@@ -101,9 +102,9 @@ def _format(target: Path, format: str | None) -> str:
     for kind, endings in FORMATS.items():
         if target.suffix.lower() in endings:
             return kind
-    endings = ", ".join(ending for all_endings in FORMATS.values() for ending in all_endings)
+    known = ", ".join(ending for endings in FORMATS.values() for ending in endings)
     raise InputError(
-        f"cannot tell the format of {target.name!r} from its ending; use {endings}, or pass format"
+        f"cannot tell the format of {target.name!r} from its ending; use {known}, or pass format"
     )
 
 
@@ -119,7 +120,7 @@ def _comes_back(records: list[Record], temporary: Path) -> bool:
     if len(again) != len(records):
         return False
     for record, other in zip(records, again):
-        changes = {"source": record.source}
+        changes: dict[str, Any] = {"source": record.source}
         if other.name == temporary.stem:
             # The format has no place for a name: the file's name stands for it.
             changes["name"] = record.name

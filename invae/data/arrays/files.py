@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from invae.data.arrays.atomic import atomic_path
-from invae.data.formats.hdf5 import open_hdf5, read_dataset
+from invae.data.formats.hdf5.access import open_hdf5, read_dataset
 from invae.errors import FileError, FormatError, InputError
 
 __all__ = ["find_dataset", "read_array", "split_inner_path", "write_array"]
@@ -162,5 +162,5 @@ def _write_tiff(file: Path, array: np.ndarray, overwrite: bool) -> None:
         )
     with atomic_path(file, overwrite) as temporary:
         tifffile.imwrite(
-            temporary, array, photometric="minisblack", byteorder=array.dtype.str[0].replace("|", "<")
+            temporary, array, photometric="minisblack", byteorder=">" if array.dtype.str[0] == ">" else "<"
         )

@@ -20,7 +20,7 @@ import numpy as np
 
 from invae.data.arrays.atomic import atomic_path
 from invae.data.arrays.files import find_dataset, read_array, split_inner_path
-from invae.data.formats.hdf5 import open_hdf5
+from invae.data.formats.hdf5.access import open_hdf5
 from invae.errors import FileError, FormatError, InputError
 
 __all__ = ["RowWriter", "identity", "open_rows"]
