@@ -20,10 +20,11 @@ from invae.data.formats.source import Source
 from invae.data.records import Frame, Record
 from invae.errors import FormatError
 
-__all__ = ["LAZY_BYTES", "TiffStack", "read_tiff"]
+__all__ = ["LAZY_BYTES", "TiffStack", "read_tiff", "read_tiff_array"]
 
 LAZY_BYTES = 2**28
 _SEPARATE = 2
+_PAGES = (int, np.integer, slice)
 # Tags that say where the pixels lie in the file, not what they are.
 _LAYOUT_TAGS = {
     "StripOffsets",
@@ -58,14 +59,18 @@ class TiffStack:
     def __getitem__(self, index: Any) -> np.ndarray:
         import tifffile
 
-        first = index[0] if isinstance(index, tuple) and index else index
-        rest = index[1:] if isinstance(index, tuple) else ()
+        first, *rest = index if isinstance(index, tuple) and index else (index,)
         with _reading(str(self.path)), tifffile.TiffFile(self.path) as file:
             series: Any = file.series[self.series]
             # Only where each page of the file is one image of the stack can a page be read for itself.
-            if self.ndim > 2 and len(series.pages) == self.shape[0] and isinstance(first, int | np.integer):
-                return np.asarray(series.asarray(key=int(first) % self.shape[0])[rest])
-            return np.asarray(series.asarray()[index])
+            if self.ndim < 3 or len(series.pages) != self.shape[0] or not isinstance(first, _PAGES):
+                return np.asarray(series.asarray()[index])
+            wanted = np.arange(self.shape[0])[first]
+            pages = [series.pages[int(i)].asarray() for i in np.atleast_1d(wanted)]
+            if wanted.ndim == 0:
+                return np.asarray(pages[0][tuple(rest)])
+            stack = np.stack(pages) if pages else np.empty((0, *self.shape[1:]), self.dtype)
+            return np.asarray(stack[(slice(None), *rest)])
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         array = self[...]
@@ -115,6 +120,22 @@ def read_tiff(source: Source) -> list[Record]:
     return frames
 
 
+def read_tiff_array(source: Source) -> Any:
+    """The one array of a TIFF, colours included; with ``lazy`` it stays on disk.
+
+    Raises
+    ------
+    FormatError
+        Damaged or cut off, or several series of pages.
+    """
+    import tifffile
+
+    with _reading(source.label), tifffile.TiffFile(source.path) as file:
+        if len(file.series) != 1:
+            raise FormatError(f"{source.label} holds {len(file.series)} series of pages, expected one array")
+        return _values(file.series[0], 0, source)
+
+
 @contextmanager
 def _reading(label: str) -> Iterator[None]:
     """While tifffile reads: whatever it raises, or logs as an error, of a damaged file is a `FormatError`."""
@@ -148,9 +169,13 @@ def _descriptions(series: Any) -> list[list[str]]:
 
 def _values(series: Any, index: int, source: Source) -> Any:
     _check_pages(series, source)
-    if source.lazy or (source.lazy is None and series.nbytes > LAZY_BYTES):
+    if not source.lazy and (source.lazy is not None or series.nbytes <= LAZY_BYTES):
+        return series.asarray()
+    if series.dataoffset is None:
         return TiffStack(source.path, index, series.shape, series.dtype)
-    return series.asarray()
+    # Pixels that lie in one piece need no library: pages are read as they are used.
+    dtype = series.dtype.newbyteorder(series.keyframe.parent.byteorder)
+    return np.memmap(source.path, dtype, "r", series.dataoffset, series.shape)
 
 
 def _check_pages(series: Any, source: Source) -> None:
