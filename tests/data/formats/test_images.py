@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from invae.data import Frame, identical, read
-from invae.data.formats.nexus import Hdf5Stack
+from invae.data.formats.hdf5.nexus import Hdf5Stack
 from invae.errors import FormatError, InvaeWarning
 
 SASDATA = Path(str(files("sasdata") / "example_data"))

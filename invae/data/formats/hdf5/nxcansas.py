@@ -14,22 +14,26 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from invae.data.formats.hdf5 import (
+from invae.data.formats.hdf5.access import (
+    UNCERTAINTIES,
     attribute,
     attributes,
+    check_values,
+    follow,
+    named_by,
     open_hdf5,
     read_dataset,
     scalar_or_list,
     unit_of,
     words,
 )
-from invae.data.formats.hdf5_tree import enclosing_entry, groups_of_class, surroundings
-from invae.data.formats.nexus import dataset_frame, group_frames, noted_records
+from invae.data.formats.hdf5.nexus import dataset_frame, group_frames, noted_records
+from invae.data.formats.hdf5.tree import enclosing_entry, groups_of_class, surroundings
+from invae.data.formats.source import Source
 from invae.data.records import Curve, Frame, Record
 from invae.errors import FormatError
 
@@ -37,11 +41,10 @@ __all__ = ["read_hdf5"]
 
 _CURVE_KEYS = {"dQl": "dql", "dQw": "dqw", "Qmean": "qmean", "ShadowFactor": "shadowfactor"}
 _CURVE_KEYS |= {"Shadowfactor": "shadowfactor"}
-_UNCERTAINTIES = ("uncertainties", "uncertainty", "I_uncertainties", "I_uncertainty")
 
 
-def read_hdf5(path: Path, inner: str | None = None, lazy: bool | None = None) -> list[Record]:
-    """Read every SASdata group, or what lies at ``inner``; without any SASdata every NXdata.
+def read_hdf5(source: Source) -> list[Record]:
+    """Read every SASdata group, or what lies at the inner path; without any SASdata every NXdata.
 
     Raises
     ------
@@ -50,35 +53,36 @@ def read_hdf5(path: Path, inner: str | None = None, lazy: bool | None = None) ->
     """
     import h5py
 
-    with open_hdf5(path) as file:
+    with open_hdf5(source.path) as file:
         start = file
-        if inner is not None:
-            start = file.get(inner)
-            if start is None:
+        if source.inner is not None:
+            if file.get(source.inner, getlink=True) is None:
                 raise FormatError(
-                    f"{path.name} has no {inner} inside; its root holds {', '.join(file) or 'nothing'}"
+                    f"{source.label} has no {source.inner} inside; its root holds "
+                    f"{', '.join(file) or 'nothing'}"
                 )
+            start = follow(file, source.inner, source.label)
         if isinstance(start, h5py.Dataset):
-            return [dataset_frame(start, path, lazy)]
-        noted = noted_records(path, start, lazy)
+            return [dataset_frame(start, source)]
+        noted = noted_records(source, start)
         if noted:
             return noted
         groups = groups_of_class(start, "SASdata")
         if groups:
-            return [_record(group, path) for group in groups]
+            return [_record(group, source) for group in groups]
         plain = groups_of_class(start, "NXdata")
         taken: set[Any] = set()
         records: list[Record] = []
         for group in plain:
             others = [other for other in plain if other != group]
             if _is_curve(group):
-                records.append(_record(group, path, others))
+                records.append(_record(group, source, others))
             else:
-                records += group_frames(group, path, lazy, taken, others)
+                records += group_frames(group, source, taken, others)
         if not records:
             raise FormatError(
-                f"{path.name}:{start.name} holds no SASdata and no NXdata with a signal; "
-                f"name what to read: {path.name}:/path/to/data"
+                f"{source.label}:{start.name} holds no SASdata and no NXdata with a signal; "
+                f"name what to read: {source.label}:/path/to/data"
             )
         return records
 
@@ -107,7 +111,7 @@ class _Arrays:
         """Take the data set ``key`` as ``role``, if it is there, numeric and not taken yet."""
         if not key or key in self.used or key not in self.group:
             return
-        item = self.group[key]
+        item = follow(self.group, key, self.file)
         if hasattr(item, "keys") or item.dtype.kind not in "biuf" or item.shape is None:
             return
         self.used.add(key)
@@ -115,16 +119,16 @@ class _Arrays:
         self.units[role] = unit_of(item)
 
 
-def _record(group: Any, path: Path, others: Sequence[Any] = ()) -> Record:
-    place = f"{path.name}:{group.name}"
+def _record(group: Any, source: Source, others: Sequence[Any] = ()) -> Record:
+    place = f"{source.label}:{group.name}"
     signal = attribute(group, "signal") or ("I" if "I" in group else None)
     if not isinstance(signal, str) or signal not in group:
         raise FormatError(f"{place} names the signal {signal!r}, but holds {', '.join(group) or 'nothing'}")
-    data = group[signal]
-    taken = _Arrays(group, signal, path.name)
-    default = next((key for key in ("Idev", f"{signal}_errors", "errors") if key in group), "Idev")
-    taken.take("sigma", _pointer(group, data, _UNCERTAINTIES, default))
-    taken.take("mask", _pointer(group, data, ("mask", "Mask", "I_mask", "Mask_name"), "Mask"))
+    data = follow(group, signal, source.label)
+    check_values(data, source.label)
+    taken = _Arrays(group, signal, source.label)
+    taken.take("sigma", named_by(group, data, UNCERTAINTIES, ("Idev", f"{signal}_errors", "errors")))
+    taken.take("mask", named_by(group, data, ("mask", "Mask", "I_mask", "Mask_name"), ("Mask",)))
     is_curve = data.ndim == 1
     if is_curve:
         _take_q(taken, place)
@@ -132,7 +136,7 @@ def _record(group: Any, path: Path, others: Sequence[Any] = ()) -> Record:
         _take_components(taken, data.shape)
     for key in group:
         taken.take(key, key)
-    values = read_dataset(data, path.name)
+    values = read_dataset(data, source.label)
     arrays = taken.by_role
     if is_curve and arrays["q"].shape != values.shape:
         raise FormatError(f"{place}: Q has shape {arrays['q'].shape}, {signal} has {values.shape}")
@@ -141,21 +145,21 @@ def _record(group: Any, path: Path, others: Sequence[Any] = ()) -> Record:
             arrays[f"{key}_as_stored"] = arrays.pop(key)
     entry = enclosing_entry(group)
     beside, long_arrays, long_units = surroundings(
-        group, [group[key] for key in taken.used], path.name, frozenset()
+        group, [group[key] for key in taken.used], source.label, frozenset()
     )
     beside |= {key: {"@": attributes(group[key])} for key in sorted(taken.used) if len(group[key].attrs)}
     metadata = {"format": "NXcanSAS", "root": attributes(group.file), "data": beside, "entry": {}}
     if entry is not None:
-        metadata["entry"], more_arrays, more_units = surroundings(entry, [group, *others], path.name)
+        metadata["entry"], more_arrays, more_units = surroundings(entry, [group, *others], source.label)
         long_arrays, long_units = long_arrays | more_arrays, long_units | more_units
     own = ("q", "sigma", "dq", "mask") if is_curve else ("qx", "qy", "sigma", "mask")
     fields: dict[str, Any] = {key: arrays.pop(key) for key in own if key in arrays}
     shared: dict[str, Any] = {
         "columns": arrays | long_arrays,
         "units": taken.units | {"intensity" if is_curve else "data": unit_of(data)} | long_units,
-        "name": _name(group, entry, path),
+        "name": _name(group, entry, source),
         "metadata": metadata,
-        "source": place,
+        "source": f"{source.name}:{group.name}",
     }
     return Curve(intensity=values, **fields, **shared) if is_curve else Frame(data=values, **fields, **shared)
 
@@ -167,9 +171,8 @@ def _take_q(taken: _Arrays, place: str) -> None:
     taken.take("q", key)
     if "q" not in taken.by_role:
         raise FormatError(f"{place} has the axis {', '.join(axes) or 'Q'}, but no data set of that name")
-    named = words(
-        _pointer(taken.group, taken.group[key], ("resolutions", "resolution", "uncertainties"), "Qdev")
-    )
+    keys = ("resolutions", "resolution", "uncertainties")
+    named = words(named_by(taken.group, taken.group[key], keys, ("Qdev",)))
     if len(named) == 1:
         taken.take("dq", named[0])
     for name, role in (*((name, _CURVE_KEYS.get(name, name)) for name in named), *_CURVE_KEYS.items()):
@@ -187,15 +190,6 @@ def _take_components(taken: _Arrays, shape: tuple[int, ...]) -> None:
             taken.by_role[key], taken.units[key] = component, unit_of(vectors)
 
 
-def _pointer(group: Any, dataset: Any, keys: tuple[str, ...], default: str) -> str | None:
-    for holder in (dataset, group):
-        for key in keys:
-            name = attribute(holder, key)
-            if isinstance(name, str) and any(word in group for word in words(name)):
-                return name
-    return default if default in group else None
-
-
 def _axes(group: Any) -> list[str]:
     for key in ("axes", "I_axes"):
         axes = words(attribute(group, key))
@@ -204,14 +198,14 @@ def _axes(group: Any) -> list[str]:
     return ["Q"]
 
 
-def _name(group: Any, entry: Any, path: Path) -> str:
+def _name(group: Any, entry: Any, source: Source) -> str:
     siblings = [] if entry is None else [g for g in groups_of_class(entry, "SASdata") if g != group]
     if siblings:
         return attribute(group, "canSAS_name") or group.name.rpartition("/")[2]
     for key in ("title", "run"):
         if entry is not None and key in entry:
             with contextlib.suppress(FormatError):
-                value = scalar_or_list(entry[key], path.name)
+                value = scalar_or_list(entry[key], source.label)
                 if isinstance(value, str) and value.strip():
                     return value.strip()
-    return path.stem
+    return source.stem

@@ -9,12 +9,12 @@ fastest; as many errors.
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import numpy as np
 
-from invae.data.formats.text import decode, is_number, number, split_lines
-from invae.data.records import Frame
+from invae.data.formats.source import Source
+from invae.data.formats.text.plain import decode, is_number, number, split_lines
+from invae.data.records import Frame, Record
 from invae.errors import FormatError
 
 __all__ = ["is_isis2d", "read_isis2d"]
@@ -24,12 +24,12 @@ _HEAD = re.compile(r"\A[^\r\n]*[\r\n]+" + _AXIS + _AXIS)
 _UNIT = re.compile(r"\(([^()]*)\)\s*$")
 
 
-def is_isis2d(head: bytes) -> bool:
+def is_isis2d(source: Source) -> bool:
     """Whether the first bytes announce two axes in q on their second and third line."""
-    return _HEAD.match(head.decode("latin-1")) is not None
+    return _HEAD.match(source.head.decode("latin-1")) is not None
 
 
-def read_isis2d(path: Path, raw: bytes) -> Frame:
+def read_isis2d(source: Source) -> list[Record]:
     """Read the map (ny, nx) with its errors; the axes as they stand are ``qx_axis`` and ``qy_axis``.
 
     Raises
@@ -37,9 +37,9 @@ def read_isis2d(path: Path, raw: bytes) -> Frame:
     FormatError
         A number is missing or no number; the message names the line.
     """
-    text, encoding = decode(raw, path.name)
+    text, encoding = decode(source.raw, source.label)
     lines = split_lines(text)
-    numbers = _Numbers(lines, 6, path.name)
+    numbers = _Numbers(lines, 6, source.label)
     x_axis = numbers.block(numbers.count(*numbers.line(1)))
     y_axis = numbers.block(numbers.count(*numbers.line(1)))
     width, height, scale = numbers.line(3)
@@ -47,7 +47,7 @@ def read_isis2d(path: Path, raw: bytes) -> Frame:
     flag = lines[flag_line].strip()[:1] if flag_line < len(lines) else ""
     if flag not in ("2", "3"):
         raise FormatError(
-            f"{path.name} line {flag_line + 1}: flag {flag!r}, expected 2 (no errors) or 3 (with errors)"
+            f"{source.label} line {flag_line + 1}: flag {flag!r}, expected 2 (no errors) or 3 (with errors)"
         )
     numbers.at += 1
     shape = numbers.count(height), numbers.count(width)
@@ -57,16 +57,17 @@ def read_isis2d(path: Path, raw: bytes) -> Frame:
     metadata = {"format": "ISIS 2-D", "scale": scale, "fortran_format": lines[flag_line].strip()}
     if encoding != "utf-8":
         metadata["encoding"] = encoding
-    return Frame(
+    frame = Frame(
         data=data,
         sigma=sigma,
         columns={"qx_axis": x_axis, "qy_axis": y_axis},
         units={"qx_axis": units[0], "qy_axis": units[1], "data": units[2], "sigma": units[2]},
-        name=path.stem,
+        name=source.stem,
         metadata=metadata,
         header="".join(lines[:6]) + "".join(lines[numbers.at :]),
-        source=path.name,
+        source=source.name,
     )
+    return [frame]
 
 
 class _Numbers:

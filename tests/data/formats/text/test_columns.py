@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from invae.data import read
-from invae.data.formats.text import decode, is_number, number, split_lines, uses_decimal_comma
+from invae.data.formats.text.plain import decode, is_number, number, split_lines, uses_decimal_comma
 from invae.errors import FormatError, InvaeWarning
 
 ROWS = [[0.0, 5.5, 0.25], [0.1, -4.25, 0.5], [0.2, 3.0, 1e-3]]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from invae.data.formats.text import is_number, number
+from invae.data.formats.text.plain import is_number, number
 
 __all__ = ["tree_from_xml"]
 

@@ -13,12 +13,12 @@ NCNR SANS data format description, section "SANS File Format".
 from __future__ import annotations
 
 import struct
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from invae.data.records import Frame
+from invae.data.formats.source import Source
+from invae.data.records import Frame, Record
 from invae.errors import FormatError
 
 __all__ = ["is_nist_vax", "read_nist_vax"]
@@ -77,12 +77,12 @@ _FIELDS: tuple[tuple[str, int, str | int], ...] = (
 )
 
 
-def is_nist_vax(raw: bytes) -> bool:
-    """Whether the bytes of a whole file look like one of these."""
-    return len(raw) == _SIZE and raw[:2] == b"\x03\0" and raw[75:78] == b"RAW"
+def is_nist_vax(source: Source) -> bool:
+    """Whether size and first bytes are those of such a file."""
+    return source.size == _SIZE and source.head[:2] == b"\x03\0" and source.head[75:78] == b"RAW"
 
 
-def read_nist_vax(path: Path, raw: bytes) -> Frame:
+def read_nist_vax(source: Source) -> list[Record]:
     """Read the counts as int32 (128, 128), rows along y; the raw header bytes are the record's ``header``
     (Latin-1).
 
@@ -91,6 +91,7 @@ def read_nist_vax(path: Path, raw: bytes) -> Frame:
     FormatError
         The record marks are not where they must be.
     """
+    raw = source.raw
     words = np.frombuffer(raw, "<i2", offset=_HEADER)
     marks = words[:: _SEGMENT + 1]
     expected = [1] + [0] * (len(marks) - 2) + [2]
@@ -98,20 +99,21 @@ def read_nist_vax(path: Path, raw: bytes) -> Frame:
         bad = int(np.argmax(marks != expected))
         byte = _HEADER + 2 * bad * (_SEGMENT + 1)
         raise FormatError(
-            f"{path.name} byte {byte}: record mark {marks[bad]}, expected {expected[bad]}: damaged file"
+            f"{source.label} byte {byte}: record mark {marks[bad]}, expected {expected[bad]}: damaged file"
         )
     counts = np.delete(words, np.arange(0, len(words), _SEGMENT + 1)).astype(np.int64)
     packed = counts <= -_BASE
     counts[packed] = (-counts[packed] % _BASE) * 10 ** (-counts[packed] // _BASE)
     fields = {name: _field(raw, offset, kind) for name, offset, kind in _FIELDS}
-    return Frame(
+    frame = Frame(
         data=counts.astype(np.int32).reshape(_PIXELS, _PIXELS),
         units={"data": "counts"},
-        name=path.name,
+        name=source.name,
         metadata={"format": "NIST VAX", "fields": fields},
         header=raw[:_HEADER].decode("latin-1"),
-        source=path.name,
+        source=source.name,
     )
+    return [frame]
 
 
 def _field(raw: bytes, offset: int, kind: str | int) -> Any:

@@ -3,29 +3,59 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from invae.data.formats.hdf5 import attribute, attributes, read_dataset, scalar_or_list, unit_of
+from invae.data.formats.hdf5.access import (
+    attribute,
+    attributes,
+    follow,
+    read_dataset,
+    scalar_or_list,
+    target_of,
+    unit_of,
+)
 from invae.errors import FormatError
 
 __all__ = ["enclosing_entry", "groups_of_class", "surroundings"]
 
 _CLASSES = ("canSAS_class", "SAS_class", "NX_class")
+# Groups that describe the measurement: what their links lead to is no data, and may be absent.
+_BESIDE = {
+    "NXinstrument",
+    "NXdetector",
+    "NXsample",
+    "NXprocess",
+    "NXcollection",
+    "NXnote",
+    "NXuser",
+    "NXsource",
+}
+_BESIDE |= {"NXbeam", "NXmonitor", "NXlog", "NXmonochromator", "NXtransformations", "NXdata"}
 # Longer arrays are kept as arrays (bit-exact, compressible), shorter ones as JSON lists.
 _LONGEST_LIST = 16
 
 
 def groups_of_class(start: Any, kind: str) -> list[Any]:
-    """Groups at or below ``start`` that are marked as ``kind``, in file order, each once."""
+    """Groups at or below ``start`` that are marked as ``kind``, in file order, each once.
+
+    Groups behind soft and external links come after those that are in the file itself.
+
+    Raises
+    ------
+    FormatError
+        A link on the way, where data may lie behind it, leads nowhere.
+    """
     import h5py
 
     found = []
     seen = set()
+    links: list[tuple[Any, str]] = []
 
     def visit(group: Any) -> None:
-        # Hard links may lead back to a group that is being visited.
+        # Links may lead back to a group that is being visited.
         address = _address(group)
         if address in seen:
             return
@@ -34,13 +64,21 @@ def groups_of_class(start: Any, kind: str) -> list[Any]:
             found.append(group)
             return
         for key in group:
-            if (
-                isinstance(group.get(key, getlink=True), h5py.HardLink)
-                and group.get(key, getclass=True) is h5py.Group
-            ):
+            if not isinstance(group.get(key, getlink=True), h5py.HardLink):
+                links.append((group, key))
+            elif group.get(key, getclass=True) is h5py.Group:
                 visit(group[key])
 
     visit(start)
+    while links:
+        group, key = links.pop(0)
+        if classes_of(group) & _BESIDE:
+            continue
+        if isinstance(group.get(key, getlink=True), h5py.SoftLink) and group.get(key) is None:
+            continue
+        target = follow(group, key, Path(group.file.filename).name)
+        if isinstance(target, h5py.Group):
+            visit(target)
     return found
 
 
@@ -84,9 +122,10 @@ def surroundings(
         for key in group:
             link = group.get(key, getlink=True)
             if not isinstance(link, h5py.HardLink):
-                if link is None:
+                target = target_of(link)
+                if target is None:
                     raise FormatError(f"{file}: {group.name}: the link {key!r} is damaged")
-                tree[key] = {"@link": f"{getattr(link, 'filename', '')}:{link.path}".removeprefix(":")}
+                tree[key] = {"@link": target.removeprefix(":")}
                 continue
             child = group[key]
             address = _address(child)

@@ -16,19 +16,22 @@ from typing import Any
 
 import numpy as np
 
-from invae.data.formats.hdf5 import (
+from invae.data.formats.hdf5.access import (
+    UNCERTAINTIES,
     attribute,
     attributes,
-    check_sources,
+    check_values,
+    follow,
+    named_by,
     open_hdf5,
     read_dataset,
     scalar_or_list,
     unit_of,
 )
-from invae.data.formats.hdf5_tree import enclosing_entry, groups_of_class, surroundings
+from invae.data.formats.hdf5.tree import enclosing_entry, groups_of_class, surroundings
 from invae.data.formats.note import from_note
+from invae.data.formats.source import Source
 from invae.data.records import Frame, Record
-from invae.errors import FormatError
 
 __all__ = ["LAZY_BYTES", "NOTE_GROUP", "Hdf5Stack", "dataset_frame", "group_frames", "noted_records"]
 
@@ -60,7 +63,7 @@ class Hdf5Stack:
 
     def __getitem__(self, index: Any) -> np.ndarray:
         with open_hdf5(self.path) as file:
-            return np.asarray(read_dataset(file[self.name], self.path.name, index))
+            return np.asarray(read_dataset(file[self.name], str(self.path), index))
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         array = self[...]
@@ -70,9 +73,7 @@ class Hdf5Stack:
         return f"<Hdf5Stack {self.dtype} {self.shape} at {self.path.name}:{self.name}>"
 
 
-def group_frames(
-    group: Any, path: Path, lazy: bool | None, taken: set[Any], others: Sequence[Any] = ()
-) -> list[Record]:
+def group_frames(group: Any, source: Source, taken: set[Any], others: Sequence[Any] = ()) -> list[Record]:
     """Frames of one NXdata group, an open h5py group; empty where it has no signal.
 
     Parameters
@@ -88,25 +89,26 @@ def group_frames(
         A signal that cannot be found or decoded.
     """
     frames: list[Record] = []
-    for signal in _signals(group, path):
+    signals = _signals(group, source.label)
+    for signal in signals:
         if signal.id not in taken:
             taken.add(signal.id)
-            frames.append(_frame(group, signal, path, lazy, others))
+            frames.append(_frame(group, signal, signals, source, others))
     return frames
 
 
-def dataset_frame(dataset: Any, path: Path, lazy: bool | None = None) -> Frame:
+def dataset_frame(dataset: Any, source: Source) -> Frame:
     """A data set that was named by its path, as it is."""
     return Frame(
-        data=_values(dataset, path, lazy),
+        data=_values(dataset, source),
         units={"data": unit_of(dataset)},
-        name=f"{path.stem}{dataset.name}",
+        name=f"{source.stem}{dataset.name}",
         metadata={"format": "HDF5", "attributes": attributes(dataset)},
-        source=f"{path.name}:{dataset.name}",
+        source=f"{source.name}:{dataset.name}",
     )
 
 
-def noted_records(path: Path, start: Any, lazy: bool | None = None) -> list[Record]:
+def noted_records(source: Source, start: Any) -> list[Record]:
     """Records that `write` put at or below ``start``, each in an entry with a note; empty in files of others.
 
     Raises
@@ -120,38 +122,28 @@ def noted_records(path: Path, start: Any, lazy: bool | None = None) -> list[Reco
             self.entry = entry
 
         def __missing__(self, place: str) -> Any:
-            return _values(self.entry[place], path, lazy)
+            return _values(self.entry[place], source)
 
     records = []
     for entry in groups_of_class(start, "NXentry"):
         if NOTE_GROUP in entry:
-            text = scalar_or_list(entry[NOTE_GROUP]["data"], path.name)
-            records.append(from_note(str(text), Stored(entry), f"{path.name}:{entry.name}/{NOTE_GROUP}"))
+            text = scalar_or_list(entry[NOTE_GROUP]["data"], source.label)
+            records.append(from_note(str(text), Stored(entry), f"{source.label}:{entry.name}/{NOTE_GROUP}"))
     return records
 
 
-def _signals(group: Any, path: Path) -> list[Any]:
-    place = f"{path.name}:{group.name}"
+def _signals(group: Any, label: str) -> list[Any]:
     name = attribute(group, "signal")
     if isinstance(name, str) and name in group:
-        return [_follow(group, name, place)]
-    members = {key: _follow(group, key, place) for key in group}
+        return [follow(group, name, label)]
+    members = {key: follow(group, key, label) for key in group}
     numeric = {key: item for key, item in members.items() if _is_numeric(item)}
     marked = [item for item in numeric.values() if str(attribute(item, "signal")) == "1"]
     if marked:
         return marked
-    return [item for item in numeric.values() if item.ndim >= 2]
-
-
-def _follow(group: Any, key: str, place: str) -> Any:
-    try:
-        return group[key]
-    except (KeyError, OSError) as error:
-        link = group.get(key, getlink=True)
-        target = f"{getattr(link, 'filename', '')}:{getattr(link, 'path', '')}"
-        raise FormatError(
-            f"{place}/{key} is a link to {target}, which cannot be followed: bring that file"
-        ) from error
+    images = {key: item for key, item in numeric.items() if item.ndim >= 2}
+    errors = {f"{key}_errors" for key in images} | ({"errors"} if len(images) == 2 else set())
+    return [item for key, item in images.items() if key not in errors]
 
 
 def _is_numeric(item: Any) -> bool:
@@ -159,27 +151,39 @@ def _is_numeric(item: Any) -> bool:
     return dtype is not None and dtype.kind in "biuf" and item.shape is not None
 
 
-def _values(dataset: Any, path: Path, lazy: bool | None) -> Any:
-    check_sources(dataset, path.name)
-    if lazy or (lazy is None and dataset.nbytes > LAZY_BYTES):
+def _values(dataset: Any, source: Source) -> Any:
+    check_values(dataset, source.label)
+    if source.lazy or (source.lazy is None and dataset.nbytes > LAZY_BYTES):
         return Hdf5Stack(Path(dataset.file.filename), dataset.name)
-    return read_dataset(dataset, path.name)
+    return read_dataset(dataset, source.label)
 
 
-def _frame(group: Any, signal: Any, path: Path, lazy: bool | None, others: Sequence[Any]) -> Frame:
-    place = f"{path.name}:{signal.name}"
+def _sigma(group: Any, signal: Any, signals: Sequence[Any]) -> Any:
+    """Data set with the errors of a signal: named by an attribute, ``SIGNAL_errors`` or ``errors``."""
+    defaults = [f"{signal.name.rpartition('/')[2]}_errors", *(["errors"] if len(signals) == 1 else [])]
+    name = named_by(group, signal, UNCERTAINTIES, defaults)
+    item: Any = group.get(name) if name is not None else None
+    return item if _is_numeric(item) and item.shape == signal.shape else None
+
+
+def _frame(group: Any, signal: Any, signals: Sequence[Any], source: Source, others: Sequence[Any]) -> Frame:
     entry = enclosing_entry(group) or group
-    tree, arrays, units = surroundings(entry, [*_signals(group, path), *others], path.name)
+    sigma = _sigma(group, signal, signals)
+    known = [*signals, *others] if sigma is None else [*signals, sigma, *others]
+    tree, arrays, units = surroundings(entry, known, source.label)
+    if sigma is not None:
+        units |= {"sigma": unit_of(sigma)}
     return Frame(
-        data=_values(signal, path, lazy),
+        data=_values(signal, source),
+        sigma=None if sigma is None else read_dataset(sigma, source.label),
         columns=arrays,
         units=units | {"data": unit_of(signal)},
-        name=path.stem if signal.name.count("/") <= 3 else f"{path.stem}{signal.name}",
+        name=source.stem if signal.name.count("/") <= 3 else f"{source.stem}{signal.name}",
         metadata={
             "format": "NeXus",
             "root": attributes(group.file),
             "data": attributes(signal),
             "entry": tree,
         },
-        source=place,
+        source=f"{source.name}:{signal.name}",
     )

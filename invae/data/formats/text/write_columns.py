@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from invae.data.formats.columns import NOTE_PREFIX
 from invae.data.formats.note import survives_text, to_note
+from invae.data.formats.text.columns import NOTE_PREFIX
 from invae.data.records import Curve, Record
 from invae.errors import InputError
 
@@ -47,23 +47,25 @@ def _as_it_was(record: Record, layout: dict) -> str:
     delimiter = {" ": "  ", ";": ";", ",": ",", "\t": "\t"}[layout["delimiter"]]
     empty = {tuple(place) for place in layout.get("empty_cells", ())}
     gaps = set(layout.get("blank_lines_after_rows", ()))
+    comments = {row: text for row, text in layout.get("comments", ())}
     lines = []
     for i in range(layout["rows"]):
         cells = ["" if (i, j) in empty else repr(float(column[i])) for j, column in enumerate(table)]
         line = delimiter.join(cells)
-        lines.append(line.replace(".", ",") if layout["decimal"] == "," else line)
+        line = line.replace(".", ",") if layout["decimal"] == "," else line
+        lines.append(line + comments.get(i, ""))
         if i + 1 in gaps:
             lines.append("")
     newline = layout["newline"]
     cut = layout["header_characters"]
-    end = newline if layout.get("final_newline", True) else ""
+    end = layout.get("end_mark", "") + (newline if layout.get("final_newline", True) else "")
     return record.header[:cut] + newline.join(lines) + end + record.header[cut:]
 
 
 def _labelled(curve: Curve) -> str:
     arrays, _ = curve.to_parts()
     table = {key: array for key, array in arrays.items() if array.shape == curve.shape}
-    order = [key for key in ("q", "intensity", "sigma", "dq") if key in table]
+    order: list[str] = [key for key in ("q", "intensity", "sigma", "dq") if key in table]
     order += [key for key in table if key not in order]
     outside = {key: str(i) for i, key in enumerate(order) if survives_text(table[key])}
     labels = []

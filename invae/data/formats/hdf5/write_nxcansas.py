@@ -18,9 +18,9 @@ from typing import Any
 
 import numpy as np
 
-from invae.data.formats.nexus import NOTE_GROUP
+from invae.data.formats.hdf5.nexus import NOTE_GROUP
+from invae.data.formats.hdf5.xml_tree import tree_from_xml
 from invae.data.formats.note import to_note
-from invae.data.formats.nxcansas_tree import tree_from_xml
 from invae.data.records import Curve, Record
 
 __all__ = ["write_nxcansas"]

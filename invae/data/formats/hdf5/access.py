@@ -3,25 +3,38 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from invae.data.formats.hdf5.parts import check_sources
+from invae.data.texts import without_surrogates
 from invae.errors import FileError, FormatError, InvaeError
 
 __all__ = [
+    "UNCERTAINTIES",
     "attribute",
     "attributes",
-    "check_sources",
+    "check_values",
+    "follow",
+    "named_by",
     "open_hdf5",
     "read_dataset",
     "scalar_or_list",
+    "target_of",
     "unit_of",
     "words",
 ]
+
+# Attributes that name the errors of a signal, of the data set or its group.
+UNCERTAINTIES = ("uncertainties", "uncertainty", "I_uncertainties", "I_uncertainty")
+# What HDF5 says of a file that another program holds: its lock, or the mark of an open writer in the file.
+_HELD = re.compile(
+    r"unable to lock file|already open for (?:write|read)|SWMR|consistency flags", re.IGNORECASE
+)
 
 
 @contextmanager
@@ -30,25 +43,61 @@ def open_hdf5(path: Path) -> Iterator[Any]:
 
     Raises
     ------
-    FileError, FormatError
-        The file is missing, or damaged.
+    FileError
+        The file is missing, or another program is writing it.
+    FormatError
+        It is damaged.
     """
     import h5py
     import hdf5plugin  # noqa: F401  (importing it registers the filters)
 
+    label = without_surrogates(str(path))
     if not path.is_file():
-        raise FileError(f"no file at {path}")
+        raise FileError(f"no file at {label}")
     try:
         file = h5py.File(path, "r")
     except OSError as error:
-        raise FormatError(f"{path.name}: damaged HDF5 file ({error})") from error
+        if _HELD.search(str(error)):
+            raise FileError(
+                f"{label} is locked or being written by another program (SWMR), or its writer was stopped: "
+                "wait "
+                "until it is closed; if nothing writes it any more, `h5clear -s` frees it"
+            ) from error
+        raise FormatError(f"{label}: damaged HDF5 file ({error})") from error
     try:
         with file:
             yield file
-    except (OSError, RuntimeError, KeyError, ValueError) as error:
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
         if isinstance(error, InvaeError):
             raise
-        raise FormatError(f"{path.name}: damaged HDF5 file ({error})") from error
+        raise FormatError(f"{label}: damaged HDF5 file ({error})") from error
+
+
+def follow(group: Any, key: str, file: str) -> Any:
+    """The object that a group holds under a name, or that the link of this name leads to.
+
+    Raises
+    ------
+    FormatError
+        A link leads nowhere; the message names where it leads.
+    """
+    try:
+        return group[key]
+    except (KeyError, OSError) as error:
+        place = f"{file}:{group.name.rstrip('/')}/{without_surrogates(key)}"
+        target = target_of(group.get(key, getlink=True))
+        if target is None:
+            raise FormatError(f"{place} is damaged ({error})") from error
+        away = "" if target.startswith(":") else ": bring that file"
+        raise FormatError(
+            f"{place} is a link to {target.removeprefix(':')}, which cannot be followed{away}"
+        ) from error
+
+
+def target_of(link: Any) -> str | None:
+    """Where a soft or external link leads, ``FILE:/PATH``; None for a hard link."""
+    path = getattr(link, "path", None)
+    return None if path is None else without_surrogates(f"{getattr(link, 'filename', '')}:{path}")
 
 
 def read_dataset(dataset: Any, file: str, index: Any = ()) -> np.ndarray:
@@ -59,31 +108,29 @@ def read_dataset(dataset: Any, file: str, index: Any = ()) -> np.ndarray:
     FormatError
         The data are no real numbers, or cannot be decoded (damaged, or an unknown filter).
     """
-    if dataset.dtype.kind not in "biuf" or dataset.shape is None:
-        raise FormatError(f"{file}:{dataset.name} has dtype {dataset.dtype}; expected real numbers")
-    check_sources(dataset, file)
+    check_values(dataset, file)
     try:
         return np.asarray(dataset[index])
     except (OSError, RuntimeError, ValueError, MemoryError) as error:
         raise FormatError(f"{file}:{dataset.name} cannot be decoded: {error}") from error
 
 
-def check_sources(dataset: Any, file: str) -> None:
-    """Refuse a virtual data set whose files are absent: HDF5 would give fill values for their part.
+def check_values(dataset: Any, file: str) -> None:
+    """Refuse an object without real numbers, and one whose numbers lie in files that are not there.
 
     Raises
     ------
     FormatError
-        A file that the data set is made of is missing.
+        A group, texts, a null data set, or a missing part; the message names it.
     """
-    if not dataset.is_virtual:
-        return
-    folder = Path(dataset.file.filename).parent
-    for source in dataset.virtual_sources():
-        name = source.file_name
-        # A printf-style name stands for a series of files, of which there may be any number.
-        if name != "." and "%" not in name and not (folder / name).exists():
-            raise FormatError(f"{file}:{dataset.name} needs the file {name}, which is missing: bring it")
+    place = f"{file}:{dataset.name}"
+    if not hasattr(dataset, "dtype"):
+        raise FormatError(f"{place} is a group, expected a data set of real numbers")
+    if dataset.shape is None:
+        raise FormatError(f"{place} is a null data set: it was made, but holds no values")
+    if dataset.dtype.kind not in "biuf":
+        raise FormatError(f"{place} has dtype {dataset.dtype}; expected real numbers")
+    check_sources(dataset, file)
 
 
 def attribute(holder: Any, key: str) -> Any:
@@ -125,6 +172,16 @@ def words(value: Any) -> list[str]:
     if isinstance(value, str):
         return [word for word in re.split(r"[\s,:]+", value.strip("[] ")) if word]
     return [str(item) for item in value] if isinstance(value, list) else [str(value)]
+
+
+def named_by(group: Any, dataset: Any, keys: Sequence[str], defaults: Sequence[str]) -> str | None:
+    """What an attribute of the data set or its group names in the group, else the first default there."""
+    for holder in (dataset, group):
+        for key in keys:
+            name = attribute(holder, key)
+            if isinstance(name, str) and any(word in group for word in words(name)):
+                return name
+    return next((default for default in defaults if default in group), None)
 
 
 def _plain(value: Any) -> Any:
