@@ -17,6 +17,7 @@ import numpy as np
 import zstandard
 
 import invae
+from experiments.shared.timing import REPEATS
 from invae.data.records import Curve, identical
 from invae.errors import InvaeError, InvaeWarning
 from invae.evaluation import compare_codecs
@@ -46,7 +47,7 @@ def run(config: dict[str, Any], rng: np.random.Generator) -> Results:
     for bound in config["value_bounds"]:
         for name, arrays in (("one by one", usable), ("all in one array", stacked)):
             title = f"{bound}, {name}"
-            table = compare_codecs(arrays, bound, name=title)
+            table = compare_codecs(arrays, bound, repeats=REPEATS, name=title)
             table.caption = (
                 f"Intensities of {len(usable)} curves ({stacked.size:,} values), {title}; real bytes."
             )

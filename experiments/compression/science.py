@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 import invae
-from experiments.compression.rates import kept_rivals, our_row, rival_row, row_of, summed, violations
+from experiments.compression.rates import (
+    kept_rivals,
+    our_row,
+    rival_row,
+    row_of,
+    summed,
+    timed_round_trip,
+    violations,
+)
 from experiments.compression.sets import special
 from invae.data.records import Curve
 from invae.errors import InvaeError
@@ -171,11 +178,7 @@ def real_curve_rows(curves: Sequence[Curve], bounds: Sequence[str], keep: bool =
 
 
 def sigma_row(intensity: np.ndarray, bound: str, sigma: np.ndarray) -> dict[str, Any]:
-    start = time.perf_counter()
-    blob = invae.compress(intensity, bound=bound, sigma=sigma)
-    encoded = time.perf_counter()
-    decoded = invae.decompress(blob)
-    seconds = encoded - start, time.perf_counter() - encoded
+    blob, decoded, seconds = timed_round_trip(intensity, bound=bound, sigma=sigma)
     error = invae.Bound.parse(bound).max_ratio(intensity, decoded, sigma)
     n_bytes = len(blob) - (len(invae.compress(sigma)) - len(invae.compress(sigma[:0])))
     row = row_of("invae", "", n_bytes, intensity.size, error, seconds)

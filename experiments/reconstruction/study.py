@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from experiments.shared.timing import REPEATS
 from invae.autoencoders import BayesRiskReconstructor
 from invae.autoencoders.bayes_risk.learning import ENOUGH_PAIRS
 from invae.classical import Cgls, FilteredBackprojection, Tikhonov, TotalVariation, TruncatedSvd
@@ -174,7 +175,9 @@ def compare_on(
     methods["Bayes-risk, full rank"] = full
     if isinstance(operator, Radon):
         caption += " Inside: without the rim of the field of view, at less than .85 of its radius."
-    found = compare(methods, test.signals, y_test, rival=strongest, name=name, caption=caption)
+    found = compare(
+        methods, test.signals, y_test, rival=strongest, repeats=REPEATS, name=name, caption=caption
+    )
     if isinstance(operator, Radon):
         add_inside(found, test.signals)
     return found, full
