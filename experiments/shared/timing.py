@@ -35,9 +35,10 @@ class Timing:
         """Half the range over the repetitions, 0 for a single one."""
         return (max(self.seconds) - min(self.seconds)) / 2
 
-    def columns(self, name: str = "seconds") -> dict[str, float | int]:
+    def columns(self, name: str = "seconds") -> dict[str, float | int | None]:
         """For a row of a table: median, spread, repetitions."""
-        return {name: self.median, f"{name}, ±": self.spread, "repetitions": len(self.seconds)}
+        spread = self.spread if len(self.seconds) > 1 else None
+        return {name: self.median, f"{name}, ±": spread, "repetitions": len(self.seconds)}
 
 
 def time_calls(
