@@ -44,11 +44,12 @@ log = logging.getLogger(__name__)
 
 def run(config: dict[str, Any], rng: np.random.Generator) -> Results:
     results = Results("sas_compression", TITLE, __doc__, config)
-    curves, file_bytes, refused = example_curves()
+    by_file, file_bytes, refused = example_curves()
+    curves = [curve for own in by_file.values() for curve in own]
     log.info("%d curves of %d files; %d files refused", len(curves), len(file_bytes), len(refused))
     results.tables.append(record_table(curves, sum(file_bytes.values()), len(file_bytes), config["bounds"]))
     results.tables.append(parts_table(curves))
-    results.tables.append(deviations_table(curves, file_bytes))
+    results.tables.append(deviations_table(by_file, file_bytes))
     results.figures.append(bytes_figure(results.tables[-1]))
     usable = {f"{i}": c.intensity for i, c in enumerate(curves) if np.isfinite(c.intensity).all()}
     stacked = np.concatenate([intensity.astype(np.float64) for intensity in usable.values()])
@@ -65,12 +66,12 @@ def run(config: dict[str, Any], rng: np.random.Generator) -> Results:
     return results
 
 
-def example_curves() -> tuple[list[Curve], dict[str, int], dict[str, str]]:
-    """Curves of sasdata's 1-D examples, the size of each file read, and why others were refused."""
+def example_curves() -> tuple[dict[str, list[Curve]], dict[str, int], dict[str, str]]:
+    """Curves of sasdata's 1-D examples by file, the size of each file, and why others were refused."""
     import sasdata.example_data
 
     folder = Path(next(iter(sasdata.example_data.__path__))) / "1d_data"
-    curves: list[Curve] = []
+    curves: dict[str, list[Curve]] = {}
     sizes: dict[str, int] = {}
     refused: dict[str, str] = {}
     for path in sorted(folder.iterdir()):
@@ -79,11 +80,11 @@ def example_curves() -> tuple[list[Curve], dict[str, int], dict[str, str]]:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", InvaeWarning)
-                found = [record for record in invae.read(path) if isinstance(record, Curve)]
+                own = [record for record in invae.read(path) if isinstance(record, Curve)]
         except InvaeError as error:
             refused[path.name] = str(error).replace(str(folder) + "/", "")
             continue
-        curves += found
+        curves[path.name] = own
         sizes[path.name] = path.stat().st_size
     return curves, sizes, refused
 
@@ -152,12 +153,9 @@ def parts_table(curves: list[Curve]) -> Table:
     return Table("where the bytes go", caption, rows)
 
 
-def deviations_table(curves: list[Curve], file_bytes: dict[str, int]) -> Table:
+def deviations_table(by_file: dict[str, list[Curve]], file_bytes: dict[str, int]) -> Table:
     """What exact error bars cost: the files whose curves all have dI, with dI exact and within 1 %."""
-    by_file: dict[str, list[Curve]] = {}
-    for curve in curves:
-        by_file.setdefault(Path(curve.source).name, []).append(curve)
-    chosen = {name: own for name, own in by_file.items() if all(c.sigma is not None for c in own)}
+    chosen = {name: own for name, own in by_file.items() if own and all(c.sigma is not None for c in own)}
     records = [curve for own in chosen.values() for curve in own]
     size = sum(file_bytes[name] for name in chosen)
     rows: list[dict[str, Any]] = [{"stored": "the files as they are", "bytes": size, "files / bytes": 1.0}]

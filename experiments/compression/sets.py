@@ -173,7 +173,7 @@ def real_curves(limit: int, series_limit: int) -> list[Curve]:
     if limit == 0:
         return kept
     beside = (record for _, record in records_of(BESIDE / "sas1d") if isinstance(record, Curve))
-    for curve in chain(example_curves()[0], beside):
+    for curve in chain(*example_curves()[0].values(), beside):
         series = Path(curve.source or curve.name).name[:6]
         taken[series] = taken.get(series, 0) + 1
         if np.isfinite(curve.intensity).all() and len(curve.q) >= 16 and taken[series] <= series_limit:
