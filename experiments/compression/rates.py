@@ -177,7 +177,8 @@ def kept_rivals(
 
 def versions() -> list[str]:
     """Of everything that the rivals' bytes depend on."""
-    source = [hashlib.sha256(Path(module.__file__).read_bytes()).hexdigest() for module in (tuning, rivals)]
+    files = [Path(str(module.__file__)) for module in (tuning, rivals)]
+    source = [hashlib.sha256(path.read_bytes()).hexdigest() for path in files]
     names = ("imagecodecs", "hdf5plugin", "zstandard")
     return source + [metadata.version(name) for name in names if importlib.util.find_spec(name)]
 

@@ -133,14 +133,12 @@ def parts_table(curves: list[Curve]) -> Table:
             arrays.setdefault("other columns" if "/" in key else key, []).append(array)
         for key, text in rest.items():
             texts.setdefault(key, []).append(text)
-    rows = []
+    rows: list[dict[str, Any]] = []
     for key, found in arrays.items():
         wide = np.concatenate([np.asarray(a, np.float64).ravel() for a in found])
-        row = {"part": key, "raw bytes": sum(a.nbytes for a in found)}
-        row["coded alone"] = len(invae.compress(found))
-        row["raw / coded"] = row["raw bytes"] / row["coded alone"]
-        row["distinct values"] = len(np.unique(wide)) / len(wide)
-        rows.append(row)
+        size, coded = sum(a.nbytes for a in found), len(invae.compress(found))
+        row = {"part": key, "raw bytes": size, "coded alone": coded, "raw / coded": size / coded}
+        rows.append(row | {"distinct values": len(np.unique(wide)) / len(wide)})
     for key, found in texts.items():
         plain = json.dumps(found).encode()
         coded = len(zstandard.ZstdCompressor(level=19).compress(plain))

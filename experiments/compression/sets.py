@@ -31,7 +31,7 @@ SEEN = tuple(name for name in FAST_MODELS if name not in HELD_OUT)
 ORIENTED = ("cylinder", "ellipsoid", "core_shell_cylinder", "core_shell_ellipsoid", "stacked_disks")
 DOSE = 1e6  # counts of a noisy curve
 FRAME_DOSE = 3e4  # counts of a frame of 64 x 64
-CLEAN = {"gaps": False, "dead": 0.0, "hot": 0.0, "beamstop": None}
+CLEAN: dict[str, Any] = {"gaps": False, "dead": 0.0, "hot": 0.0, "beamstop": None}
 CROP = 384  # side of what is taken of large detectors, about the middle
 SENTINELS = (2**16 - 1, 2**31 - 1, 2**32 - 1)
 

@@ -130,8 +130,8 @@ def run(config: dict[str, Any], rng: np.random.Generator) -> Results:
     results.tables += rate_tables(rates)
     for kind, (name, text) in KINDS.items():
         if kinds[kind]:
-            group = {"l2": ("X", {"bits / value": "min"})}.get(kind, (None, {}))
-            results.tables.append(Table(name, text, kinds[kind], best=group[1], group=group[0]))
+            options: dict[str, Any] = {"best": {"bits / value": "min"}, "group": "X"} if kind == "l2" else {}
+            results.tables.append(Table(name, text, kinds[kind], **options))
     return results
 
 
@@ -218,7 +218,7 @@ def random_array(size: int, bound: str, rng: np.random.Generator) -> tuple[np.nd
     kind = rng.integers(3)
     if kind == 0 and bound in ("0.5sigma", "lossless"):
         counts = rng.poisson(10 ** rng.uniform(-2, 5, (rows, 1)), (rows, size // rows))
-        return counts.astype(rng.choice([np.int32, np.uint32, np.int64])), None
+        return counts.astype(rng.choice(["int32", "uint32", "int64"])), None
     dtype = np.float32 if kind == 1 else np.float64
     steps = rng.normal(0, 10 ** rng.uniform(-4, 0, (rows, 1)), (rows, size // rows))
     data = (np.exp(np.cumsum(steps, axis=1)) * rng.choice([1, 1, 1, -1], steps.shape)).astype(dtype)

@@ -20,7 +20,7 @@ BOUNDARIES = ("reflective", "periodic", "zero")
 def operators(side: int, rng: np.random.Generator) -> dict[str, dict[str, Any]]:
     """Every geometry and boundary, by kind."""
     square = (side, side)
-    fan = {"geometry": "fan", "source_distance": 3.0 * side, "detector_distance": float(side)}
+    fan: dict[str, Any] = {"geometry": "fan", "source_distance": 3.0 * side, "detector_distance": float(side)}
     parallel = Radon(square, n_angles=30)
     keep = rng.random(parallel.dimsd) > 0.1
     radon = {
@@ -31,9 +31,9 @@ def operators(side: int, rng: np.random.Generator) -> dict[str, dict[str, Any]]:
         "without a matrix": Radon(square, n_angles=30, matrix_free=True),
         "fan": Radon(square, n_angles=20, **fan),
         "fan, shifted detector": Radon(square, n_angles=20, detector_offset=2.3, **fan),
-        "dead detectors": Masked(parallel, keep),
+        "dead detectors": Masked(parallel, np.asarray(keep)),
     }
-    blur = {}
+    blur: dict[str, Any] = {}
     for boundary in BOUNDARIES:
         blur |= {
             f"Gaussian, {boundary}": Blur(square, sigma=1.5, boundary=boundary),
@@ -41,7 +41,7 @@ def operators(side: int, rng: np.random.Generator) -> dict[str, dict[str, Any]]:
             f"motion, {boundary}": Blur(square, kernel=motion_kernel(7, 0.5), boundary=boundary),
             f"one dimension, {boundary}": Blur(side, sigma=2.0, boundary=boundary),
         }
-    heat = {}
+    heat: dict[str, Any] = {}
     for unknown in ("initial", "source"):
         heat |= {
             f"one dimension, {unknown}": Heat(side, 2.0, unknown=unknown),

@@ -63,7 +63,7 @@ def fit(folder: Path, size: int, level: float) -> dict[str, float]:
     linear, busy = timing.value
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     cgls = Cgls(F, parameter="discrepancy", noise=noise).fit()
-    errors = [float(relative_error(method.predict(y), test).mean()) for method in (linear, cgls)]
+    errors = [float(relative_error(np.asarray(method.predict(y)), test).mean()) for method in (linear, cgls)]
     found = {"seconds": timing.median, "spread": timing.spread, "processor_seconds": busy, "peak_gib": peak}
     return found | {"error": errors[0], "cgls": errors[1]}
 

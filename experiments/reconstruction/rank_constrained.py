@@ -94,7 +94,7 @@ def study(
         closed = full.at(rank=min(rank, full.rank_))
         row = {
             "rank": rank,
-            "closed form": error(closed.predict(y_test), test),
+            "closed form": error(np.asarray(closed.predict(y_test)), test),
             "by the model": float(np.sqrt(closed.risk_ / power)),
             "validated": float(np.sqrt(closed.validated_risk_ / power)),
         }

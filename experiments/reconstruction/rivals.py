@@ -89,7 +89,7 @@ def one_case(
     rng: np.random.Generator,
 ) -> None:
     """One table and one figure."""
-    options = TOMOGRAPHY_OPTIONS.get(family, {})
+    options: dict[str, Any] = TOMOGRAPHY_OPTIONS.get(family, {})
     held_out = {"split": "test"} if family == "photographs" else {}
     train = draw_pairs(family, F, config["n_train"], rng, **options)
     validation = draw_pairs(family, F, config["n_validation"], rng, **options)

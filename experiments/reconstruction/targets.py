@@ -144,7 +144,7 @@ def operator_of(family: str, config: dict[str, Any]) -> Any:
 
 def draw_sets(family: str, F: Any, config: dict[str, Any], rng: np.random.Generator) -> dict[str, Pairs]:
     held_out = {"split": "test"} if family == "photographs" else {}
-    options = TOMOGRAPHY_OPTIONS.get(family, {})
+    options: dict[str, Any] = TOMOGRAPHY_OPTIONS.get(family, {})
     n_train = min(config["n_train"], SLOW.get(family, config["n_train"]))
     return {
         "train": draw_pairs(family, F, n_train, rng, **options),
@@ -306,4 +306,4 @@ def tuned_tv(
 
 def error(method: Any, pairs: Pairs, y: np.ndarray) -> float:
     """Mean relative error."""
-    return float(relative_error(method.predict(y), pairs.signals).mean())
+    return float(relative_error(np.asarray(method.predict(y)), pairs.signals).mean())

@@ -147,10 +147,11 @@ def timed_training(
 ) -> Timing:
     """RMSProp once, after two epochs that do not count: it is long, and its draws are not repeated."""
     keywords = {"learning_rate": config["learning_rate"], "record_every": max(1, config["n_epochs"] // 200)}
+    start = thresholds.tolist()
     return time_call(
-        lambda: train_rmsprop(codes, x, thresholds, config["n_epochs"], **keywords, rng=rng),
+        lambda: train_rmsprop(codes, x, start, config["n_epochs"], **keywords, rng=rng),
         repeats=1,
-        warm_up=lambda: train_rmsprop(codes, x, thresholds, 2, rng=np.random.default_rng(0)),
+        warm_up=lambda: train_rmsprop(codes, x, start, 2, rng=np.random.default_rng(0)),
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -151,7 +152,7 @@ def compare_codecs(
     arrays: Mapping[str, np.ndarray] | Sequence[np.ndarray] | np.ndarray,
     bound: str | float | None,
     *,
-    ours: Mapping[str, Callable[[np.ndarray], bytes] | tuple[Callable, Callable]] | None = None,
+    ours: Mapping[str, tuple[Callable[[np.ndarray], bytes], Callable[[bytes], np.ndarray]]] | None = None,
     sigmas: Mapping[str, np.ndarray] | Sequence[np.ndarray | None] | None = None,
     masks: Mapping[str, np.ndarray] | Sequence[np.ndarray | None] | None = None,
     rivals: Sequence[Codec] | None = None,
@@ -199,9 +200,9 @@ def compare_codecs(
             )
         )
     for label, (encode, decode) in (ours or {}).items():
-        runs.append((label, lambda key, e=encode, d=decode: _run_ours(e, d, domains[key], repeats)))
+        runs.append((label, partial(_run_pair, encode, decode, domains, repeats)))
     for codec in rivals:
-        runs.append((codec.name, lambda key, c=codec: _run_rival(c, domains[key], repeats)))
+        runs.append((codec.name, partial(_run_rival, codec, domains, repeats)))
     rows = []
     smallest = min(items, key=lambda key: items[key].size)
     for done, (label, run) in enumerate(runs):
@@ -240,7 +241,16 @@ def _run(predict: Callable, measurements: np.ndarray, repeats: int) -> tuple[np.
     return np.asarray(estimate), np.array(seconds) / len(measurements)
 
 
-def _run_rival(codec: Codec, domain: Domain, repeats: int) -> tuple[int, Measurement] | None:
+def _run_pair(
+    encode: Callable, decode: Callable, domains: Mapping[str, Domain], repeats: int, key: str
+) -> tuple[int, Measurement]:
+    return _run_ours(encode, decode, domains[key], repeats)
+
+
+def _run_rival(
+    codec: Codec, domains: Mapping[str, Domain], repeats: int, key: str
+) -> tuple[int, Measurement] | None:
+    domain = domains[key]
     if not codec.supports(np.ascontiguousarray(domain.values), domain.tolerance):
         return None
     try:
