@@ -31,7 +31,7 @@ SEEN = tuple(name for name in FAST_MODELS if name not in HELD_OUT)
 ORIENTED = ("cylinder", "ellipsoid", "core_shell_cylinder", "core_shell_ellipsoid", "stacked_disks")
 DOSE = 1e6  # counts of a noisy curve
 FRAME_DOSE = 3e4  # counts of a frame of 64 x 64
-CLEAN = {"gaps": False, "dead": 0.0, "hot": 0.0, "beamstop": None}
+CLEAN: dict[str, Any] = {"gaps": False, "dead": 0.0, "hot": 0.0, "beamstop": None}
 CROP = 384  # side of what is taken of large detectors, about the middle
 SENTINELS = (2**16 - 1, 2**31 - 1, 2**32 - 1)
 
@@ -173,7 +173,7 @@ def real_curves(limit: int, series_limit: int) -> list[Curve]:
     if limit == 0:
         return kept
     beside = (record for _, record in records_of(BESIDE / "sas1d") if isinstance(record, Curve))
-    for curve in chain(example_curves()[0], beside):
+    for curve in chain(*example_curves()[0].values(), beside):
         series = Path(curve.source or curve.name).name[:6]
         taken[series] = taken.get(series, 0) + 1
         if np.isfinite(curve.intensity).all() and len(curve.q) >= 16 and taken[series] <= series_limit:

@@ -21,6 +21,7 @@ import numpy as np
 
 from invae.classical import WaveletL1
 from invae.errors import InputError
+from invae.evaluation import relative_error
 from invae.linalg.samples import as_rows, from_rows
 from invae.operators import Radon
 
@@ -72,8 +73,8 @@ class Peer:
         errors: dict[Any, list[float]] = {}
         for x, y in zip(X, Y):
             for setting, estimate in self.candidates(y.reshape(self.operator.dimsd)):
-                error = np.linalg.norm(estimate.ravel() - x) / np.linalg.norm(x)
-                errors.setdefault(setting, []).append(float(error))
+                error = relative_error(estimate.reshape(1, -1), x[None])
+                errors.setdefault(setting, []).append(float(error[0]))
         self.setting_ = min(errors, key=lambda setting: np.mean(errors[setting]))
         return self
 
@@ -220,8 +221,9 @@ class SkimageSart(_Skimage):
             yield k, self._crop(image)
 
     def solve(self, y: np.ndarray, setting: Any) -> np.ndarray:
-        sinogram, image = self._sinogram(y), None
-        for _ in range(setting):
+        sinogram = self._sinogram(y)
+        image = self._sweep(sinogram, None)
+        for _ in range(setting - 1):
             image = self._sweep(sinogram, image)
         return self._crop(image)
 

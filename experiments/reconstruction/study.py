@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from experiments.shared.timing import REPEATS
 from invae.autoencoders import BayesRiskReconstructor
 from invae.autoencoders.bayes_risk.learning import ENOUGH_PAIRS
 from invae.classical import Cgls, FilteredBackprojection, Tikhonov, TotalVariation, TruncatedSvd
@@ -47,7 +48,7 @@ CURVE_CAPTION = (
     "Mean relative error at full rank against the number of training signals N: covariance shrunk as by "
     "default; the same with mirror images; the sample covariance alone."
 )
-CURVE_OPTIONS = {
+CURVE_OPTIONS: dict[str, dict[str, Any]] = {
     "default": {},
     "default, symmetry": {"augment": "flips"},
     "not shrunk": {"shrinkage": None},
@@ -55,7 +56,7 @@ CURVE_OPTIONS = {
 MOST_OF_CURVE = 1000
 SPLITS = 4
 # A round field of view; rough fields (a Gaussian kernel would leave only some hundred directions).
-TOMOGRAPHY_OPTIONS = {
+TOMOGRAPHY_OPTIONS: dict[str, dict[str, Any]] = {
     "gaussian": {"disc": True, "length_scale": 0.5, "smoothness": 1.5, "std": 0.35},
     "photographs": {"disc": True},
 }
@@ -174,7 +175,9 @@ def compare_on(
     methods["Bayes-risk, full rank"] = full
     if isinstance(operator, Radon):
         caption += " Inside: without the rim of the field of view, at less than .85 of its radius."
-    found = compare(methods, test.signals, y_test, rival=strongest, name=name, caption=caption)
+    found = compare(
+        methods, test.signals, y_test, rival=strongest, repeats=REPEATS, name=name, caption=caption
+    )
     if isinstance(operator, Radon):
         add_inside(found, test.signals)
     return found, full
@@ -201,7 +204,7 @@ def networks(
     """Learned rivals, trained for so many seconds: a U-Net after another method, a linear autoencoder."""
     from invae.autoencoders.networks import TrainedLinearAutoencoder, UNetPostprocessor
 
-    budget = {"epochs": 10_000, "max_seconds": seconds, "rng": rng}
+    budget: dict[str, Any] = {"epochs": 10_000, "max_seconds": seconds, "rng": rng}
     net = UNetPostprocessor(first, learning_rate=2e-3, nonnegative=nonnegative, **budget)
     trained = TrainedLinearAutoencoder(rank, learning_rate=3e-3, **budget)
     label = {"FilteredBackprojection": "FBP"}.get(type(first).__name__, type(first).__name__)
@@ -259,7 +262,7 @@ def learning_curve(
             else:
                 method = BayesRiskReconstructor(operator, noise=noise, rank="full", **options)
                 method.fit(train.signals[:n], train.clean[:n])
-            row[column] = float(relative_error(method.predict(y), test.signals).mean())
+            row[column] = float(relative_error(np.asarray(method.predict(y)), test.signals).mean())
             if column == "default":
                 risk = float(np.mean(np.sum((method.predict(y) - test.signals).reshape(len(y), -1) ** 2, 1)))
                 row["default, validated / measured risk"] = method.validated_risk_ / risk

@@ -139,7 +139,7 @@ def holds(column: list[float], values: np.ndarray) -> bool:
     return any(same(whole[k : k + values.size], values) for k in starts if k >= 0)
 
 
-def same(a: Sequence, b: Sequence) -> bool:
+def same(a: Sequence | np.ndarray, b: Sequence | np.ndarray) -> bool:
     """Equal numbers in equal order, NaN being equal to itself."""
     return np.array_equal(np.asarray(a, np.float64), np.asarray(b, np.float64), equal_nan=True)
 

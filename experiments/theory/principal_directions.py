@@ -130,7 +130,7 @@ def embedding_figure(
     for title, U in ways(pca, decoder, gamma).items():
         codes = (images.pixels - pca.mean_) @ U[:, :2]
         series = []
-        for label in np.unique(images.labels)[:MOST_CLASSES]:
+        for label in np.unique(np.asarray(images.labels))[:MOST_CLASSES]:
             mine = codes[images.labels == label][:60]
             series.append({"label": str(label), "x": mine[:, 0], "y": mine[:, 1], "style": "markers"})
         panels.append({"title": title, "series": series, "xlabel": "first code", "ylabel": "second code"})

@@ -222,8 +222,8 @@ def _totals(rows, physics, originals, bound, source_bytes, stored_bytes) -> list
 
 def _rest_is_exact(a: Item, b: Item, sigma_bound: Any) -> bool:
     """Whether all but the values (and sigma, where that is lossy) came back bit for bit."""
-    if isinstance(a, np.ndarray):
-        return a.dtype == b.dtype
+    if isinstance(a, np.ndarray) or isinstance(b, np.ndarray):
+        return isinstance(a, np.ndarray) and isinstance(b, np.ndarray) and a.dtype == b.dtype
     (arrays_a, rest_a), (arrays_b, rest_b) = a.to_parts(), b.to_parts()
     if rest_a != rest_b or list(arrays_a) != list(arrays_b):
         return False
@@ -250,8 +250,9 @@ def _badness(row: dict[str, Any]) -> float:
 
 
 def _names(items: Sequence[Item]) -> list[str]:
-    if all(isinstance(item, Curve | Frame) for item in items):
-        return unique_names(items)
+    records = [item for item in items if isinstance(item, Curve | Frame)]
+    if len(records) == len(items):
+        return unique_names(records)
     return [f"array {i}" for i in range(len(items))]
 
 

@@ -55,7 +55,7 @@ def coverage(
         raise InputError(f"levels must lie in (0, 1), got {tuple(levels)}")
     distance = np.abs(truth - np.asarray(estimate, np.float64))
     widths = {level: norm.ppf(0.5 + level / 2) for level in levels}
-    return {level: interval_coverage(distance, 0, width * std) for level, width in widths.items()}
+    return {level: interval_coverage(distance, np.zeros(()), width * std) for level, width in widths.items()}
 
 
 def calibration_table(
