@@ -52,4 +52,6 @@ def validate_data(estimator: Any, X: Any, **options: Any) -> np.ndarray:
     except TypeError as error:
         raise _WrongType(str(error)) from None
     except ValueError as error:
-        raise InputError(str(error)) from None
+        # scikit-learn shows the array itself on lines of their own.
+        lines = [line for line in str(error).splitlines() if not line.startswith("array=")]
+        raise InputError(" ".join(lines)) from None

@@ -28,7 +28,7 @@ from invae.linalg.estimators import check_is_fitted, validate_data
 from invae.linalg.factorise import fix_signs, symmetric_eigen, thin_svd
 from invae.linalg.filters import elastic, numerical_rank
 from invae.linalg.moments import Moments
-from invae.linalg.samples import as_rows, is_number, shown
+from invae.linalg.samples import as_reals, as_rows, is_number, shown
 
 __all__ = ["LinearAutoencoder", "principal_directions"]
 
@@ -98,9 +98,13 @@ class LinearAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
             raise InputError(
                 f"n_components={shown(k)} is not a whole number in 1..n={n}; use 1<=n_components<={n} or None"
             )
-        self.mean_, power, U = principal_directions(X, self.center)
+        if not isinstance(self.center, (bool, np.bool_, int)):
+            raise InputError(f"center={shown(self.center)}; use True or False")
+        self.mean_, power, U = principal_directions(X, bool(self.center))
         k = max(1, len(power)) if k is None else int(k)
-        decay = np.asarray(self.decay, np.float64)
+        decay, product = as_reals(self.decay, "decay"), as_reals(self.product, "product")
+        if product.ndim or not is_number(float(product), 0.0) or not np.isfinite(decay).all():
+            raise InputError(f"product={shown(self.product)} must be one number >= 0, and decay finite")
         if decay.ndim and (decay.shape != (k,) or (np.diff(decay) < 0).any()):
             raise InputError(
                 f"decay has shape {decay.shape}, expected one number or {k} rising ones, one per code"
@@ -109,7 +113,7 @@ class LinearAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         sigma2, s = power[:kept], np.broadcast_to(decay, (k,))[:kept]
         self.n_components_, self.variances_ = k, power
         self.gains_, self.directions_ = np.zeros(k), np.zeros((n, k))
-        self.gains_[:kept] = g = elastic(np.sqrt(sigma2), self.product, s)
+        self.gains_[:kept] = g = elastic(np.sqrt(sigma2), product, s)
         self.directions_[:, :kept] = U[:, :kept]
         self.decoder_ = self.directions_ * np.sqrt(self.gains_)
         self.encoder_ = np.ascontiguousarray(self.decoder_.T)
