@@ -180,7 +180,8 @@ class OrthonormalWavelets:
             raise InputError(f"sides {dims} can be halved 0 times; pad or cut the signals to even sides")
         if not is_number(levels, 1) or int(levels) != levels or levels > divisible:
             raise InputError(
-                f"sides {dims} can be halved {divisible} times, not {shown(levels)}; use 1 <= levels <= {divisible}"
+                f"sides {dims} can be halved {divisible} times, not {shown(levels)}; "
+                f"use 1 <= levels <= {divisible}"
             )
         self.dims = dims
         self._matrices = []

@@ -108,8 +108,8 @@ class Radon(Operator):
         known = isinstance(source_side, str) and source_side in ("above", "below")
         if not known or (source_side == "below" and geometry == "parallel"):
             raise InputError(
-                f'source_side={shown(source_side)}; choose "above" or "below" the image at angle 0, and "below" '
-                'only with geometry="fan"'
+                f'source_side={shown(source_side)}; choose "above" or "below" the image at angle 0, '
+                'and "below" only with geometry="fan"'
             )
         self.source_side = source_side
         self.source_distance, self.detector_distance = _distances(
@@ -237,8 +237,8 @@ def _distances(
         )
     if not (is_number(source) and source > radius):
         raise InputError(
-            f"source_distance={shown(source)} lies within the image or at infinity; it must exceed {radius:.4g} "
-            "pixels, half the image's diagonal"
+            f"source_distance={shown(source)} lies within the image or at infinity; it must exceed "
+            f"{radius:.4g} pixels, half the image's diagonal"
         )
     if not is_number(detector, 0.0):
         raise InputError(
