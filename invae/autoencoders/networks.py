@@ -20,10 +20,10 @@ from typing import Any
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator
-from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
 from invae.errors import InputError
+from invae.linalg.estimators import check_is_fitted
 from invae.linalg.samples import as_float, as_rows, from_rows
 
 __all__ = ["TrainedLinearAutoencoder", "UNet", "UNetPostprocessor"]

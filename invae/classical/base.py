@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
-from sklearn.utils.validation import check_is_fitted
 
 from invae.classical import parameters
 from invae.classical.noise import finest_noise, noise_std
 from invae.errors import InputError, InvaeWarning
+from invae.linalg.estimators import check_is_fitted
 from invae.linalg.samples import as_rows, from_rows, is_number, relative_error, shown
 from invae.operators.rows import forward
 

@@ -20,6 +20,7 @@ from invae.classical.borders import Border
 from invae.classical.gaps import GapFiller
 from invae.classical.views import angular_shares, covers, redundancy
 from invae.errors import InputError
+from invae.linalg.samples import shown
 
 __all__ = ["WINDOWS", "FilteredBackprojection"]
 
@@ -83,8 +84,8 @@ class FilteredBackprojection(ClassicalMethod):
                 f"{type(F).__name__} is no Radon operator; filtered back-projection needs one, "
                 "use Cgls or TotalVariation here"
             )
-        if self.window not in WINDOWS:
-            raise InputError(f"window={self.window!r}; use one of {', '.join(WINDOWS)}")
+        if not isinstance(self.window, str) or self.window not in WINDOWS:
+            raise InputError(f"window={shown(self.window)}; use one of {', '.join(WINDOWS)}")
         if not isinstance(self.parameter, str) and not self.parameter > 0:
             raise InputError(f"parameter={self.parameter}; the cut-off, in units of Nyquist, must be > 0")
         self.scan_ = F

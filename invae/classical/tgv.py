@@ -17,6 +17,7 @@ import numpy as np
 from invae.classical.tv import TotalVariation
 from invae.errors import InputError
 from invae.linalg.power import largest_eigenvalue
+from invae.linalg.samples import is_number, shown
 from invae.operators.rows import adjoint, forward
 
 __all__ = ["TotalGeneralisedVariation"]
@@ -54,8 +55,8 @@ class TotalGeneralisedVariation(TotalVariation):
         self.beta = beta
 
     def _set_steps(self) -> None:
-        if not self.beta > 0:
-            raise InputError(f"beta={self.beta}; the price of a change of slope must be > 0")
+        if not (is_number(self.beta) and self.beta > 0):
+            raise InputError(f"beta={shown(self.beta)}; the price of a change of slope must be > 0")
         super()._set_steps()
         # The slopes join the primal variables: their step, and one factor for both so that the norm is <= 1.
         n = self.operator.shape[1]

@@ -14,6 +14,7 @@ from scipy.sparse import csr_array
 
 from invae.classical.base import ClassicalMethod, iterations_used_up
 from invae.errors import InputError
+from invae.linalg.samples import is_number, shown
 from invae.operators.rows import adjoint, forward, operator_norm
 
 __all__ = ["WaveletL1"]
@@ -164,9 +165,10 @@ class OrthonormalWavelets:
     def __init__(self, dims: tuple[int, ...], wavelet: str, levels: int | None) -> None:
         import pywt
 
-        if wavelet not in pywt.wavelist(kind="discrete") or not pywt.Wavelet(wavelet).orthogonal:
+        named = isinstance(wavelet, str) and wavelet in pywt.wavelist(kind="discrete")
+        if not named or not pywt.Wavelet(wavelet).orthogonal:
             raise InputError(
-                f"wavelet={wavelet!r} is no orthogonal wavelet of PyWavelets; use e.g. 'haar' or 'db4'"
+                f"wavelet={shown(wavelet)} is no orthogonal wavelet of PyWavelets; use e.g. 'haar' or 'db4'"
             )
         if len(dims) > 2:
             raise InputError(f"signals of shape {dims}: wavelets here are for one or two dimensions")
@@ -176,12 +178,14 @@ class OrthonormalWavelets:
             levels = min(divisible, max(usual, 1))
         if divisible == 0:
             raise InputError(f"sides {dims} can be halved 0 times; pad or cut the signals to even sides")
-        if not 1 <= levels <= divisible:
+        if not is_number(levels, 1) or int(levels) != levels or levels > divisible:
             raise InputError(
-                f"sides {dims} can be halved {divisible} times, not {levels}; use 1 <= levels <= {divisible}"
+                f"sides {dims} can be halved {divisible} times, not {shown(levels)}; "
+                f"use 1 <= levels <= {divisible}"
             )
         self.dims = dims
         self._matrices = []
+        levels = int(levels)
         for level in range(levels):
             sides = [size >> level for size in dims]
             self._matrices.append([_analysis_matrix(pywt, wavelet, side) for side in sides])

@@ -13,7 +13,16 @@ import numpy as np
 
 from invae.errors import InputError
 
-__all__ = ["as_float", "as_rows", "error_scale", "from_rows", "is_number", "relative_error", "shown"]
+__all__ = [
+    "as_float",
+    "as_reals",
+    "as_rows",
+    "error_scale",
+    "from_rows",
+    "is_number",
+    "relative_error",
+    "shown",
+]
 
 
 def as_float(array: np.ndarray) -> np.ndarray:
@@ -74,6 +83,20 @@ def is_number(value: Any, least: float = -math.inf) -> bool:
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.integer, np.floating)):
         return False
     return math.isfinite(value) and bool(value >= least)
+
+
+def as_reals(value: Any, name: str) -> np.ndarray:
+    """An argument as a new float64 array.
+
+    Raises
+    ------
+    InputError
+        It is no number and no array of numbers.
+    """
+    try:
+        return np.array(value, np.float64)
+    except (TypeError, ValueError):
+        raise InputError(f"{name}={shown(value)}; pass real numbers") from None
 
 
 def shown(value: Any) -> str:

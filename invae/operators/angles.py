@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from invae.errors import InputError, InvaeWarning
+from invae.linalg.samples import shown
 
 __all__ = ["heed_degrees", "view_angles"]
 
@@ -33,7 +34,7 @@ def view_angles(n_angles: int | None, angles: np.ndarray | None, span: float) ->
         raise InputError("give exactly one of n_angles (evenly spread views) and angles (radians)")
     if angles is None:
         if not _is_whole(n_angles) or n_angles < 1:  # type: ignore[operator]
-            raise InputError(f"n_angles={n_angles!r} must be an integer of at least 1")
+            raise InputError(f"n_angles={shown(n_angles)} must be an integer of at least 1")
         return np.arange(int(n_angles)) * (span / int(n_angles))  # type: ignore[arg-type]
     try:
         views = np.array(angles, np.float64)

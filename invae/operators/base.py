@@ -11,7 +11,7 @@ import pylops
 from scipy.sparse import issparse
 
 from invae.errors import InputError
-from invae.linalg.samples import as_float
+from invae.linalg.samples import as_float, shown
 
 __all__ = ["Operator", "as_dims"]
 
@@ -120,12 +120,15 @@ def _is_cached(kind: type, name: str) -> bool:
 
 def as_dims(shape: int | tuple[int, ...], ndim: tuple[int, ...]) -> tuple[int, ...]:
     """Signal shape as a tuple of positive integers with an allowed number of axes."""
-    sizes = np.atleast_1d(shape)
-    whole = sizes.ndim == 1 and sizes.dtype.kind in "iuf" and (sizes == np.floor(sizes)).all()
+    try:
+        sizes = np.atleast_1d(shape)
+    except ValueError:
+        sizes = np.zeros(1, object)
+    whole = sizes.ndim == 1 and sizes.dtype.kind in "iuf" and (np.isfinite(sizes) & (sizes % 1 == 0)).all()
     dims = tuple(int(size) for size in sizes) if whole else ()
     if len(dims) not in ndim or min(dims, default=0) < 1:
         wanted = " or ".join(f"{k}-D" for k in ndim)
         raise InputError(
-            f"shape={shape} is not a {wanted} signal shape; pass positive integers, one for each axis"
+            f"shape={shown(shape)} is not a {wanted} signal shape; pass positive integers, one for each axis"
         )
     return dims

@@ -13,6 +13,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from invae.errors import InputError
+from invae.linalg.samples import is_number, shown
 from invae.operators.angles import view_angles
 from invae.operators.base import Operator, as_dims
 from invae.operators.joseph import JosephProducts, joseph_matrix, ray_table
@@ -100,32 +101,35 @@ class Radon(Operator):
     ) -> None:
         dims = as_dims(shape, (1, 2))
         dims = dims if len(dims) == 2 else (dims[0], dims[0])
-        if geometry not in ("parallel", "fan"):
-            raise InputError(f'geometry={geometry!r} is unknown; choose "parallel" or "fan"')
+        if not isinstance(geometry, str) or geometry not in ("parallel", "fan"):
+            raise InputError(f'geometry={shown(geometry)} is unknown; choose "parallel" or "fan"')
         self.geometry = geometry
         self.angles = view_angles(n_angles, angles, math.pi if geometry == "parallel" else 2 * math.pi)
-        if source_side not in ("above", "below") or (source_side == "below" and geometry == "parallel"):
+        known = isinstance(source_side, str) and source_side in ("above", "below")
+        if not known or (source_side == "below" and geometry == "parallel"):
             raise InputError(
-                f'source_side={source_side!r}; choose "above" or "below" the image at angle 0, and "below" '
-                'only with geometry="fan"'
+                f'source_side={shown(source_side)}; choose "above" or "below" the image at angle 0, '
+                'and "below" only with geometry="fan"'
             )
         self.source_side = source_side
         self.source_distance, self.detector_distance = _distances(
             geometry, source_distance, detector_distance, dims
         )
-        if not 0 < detector_spacing < math.inf or not math.isfinite(detector_offset):
+        if not (is_number(detector_spacing) and detector_spacing > 0 and is_number(detector_offset)):
             raise InputError(
-                f"detector_spacing={detector_spacing} must be positive and detector_offset={detector_offset} "
-                "finite (in pixels)"
+                f"detector_spacing={shown(detector_spacing)} must be positive and "
+                f"detector_offset={shown(detector_offset)} finite (in pixels)"
             )
         self.detector_spacing, self.detector_offset = float(detector_spacing), float(detector_offset)
         if n_detectors is None:
             n_detectors = math.ceil(self._shadow(math.hypot(*dims)) / self.detector_spacing)
-        if n_detectors < 1 or int(n_detectors) != n_detectors:
-            raise InputError(f"n_detectors={n_detectors} must be an integer of at least 1")
+        if not is_number(n_detectors, 1) or int(n_detectors) != n_detectors:
+            raise InputError(f"n_detectors={shown(n_detectors)} must be an integer of at least 1")
         super().__init__(dims, (len(self.angles), int(n_detectors)))
-        if matrix_free not in (True, False, "auto"):
-            raise InputError(f'matrix_free={matrix_free!r} is not True, False or "auto"')
+        if not isinstance(matrix_free, (bool, np.bool_)) and not (
+            isinstance(matrix_free, str) and matrix_free == "auto"
+        ):
+            raise InputError(f'matrix_free={shown(matrix_free)} is not True, False or "auto"')
         self.matrix_free = matrix_free
         size = 2 * self.shape[0] * max(dims)  # an upper bound of the number of coefficients
         self._stores = not matrix_free if matrix_free != "auto" else size <= LARGEST_MATRIX
@@ -231,11 +235,13 @@ def _distances(
             "fan geometry needs source_distance, the pixels between source and centre: "
             f"more than {radius:.4g}, half the image's diagonal"
         )
-    if not radius < source < math.inf:
+    if not (is_number(source) and source > radius):
         raise InputError(
-            f"source_distance={source} lies within the image or at infinity; it must exceed {radius:.4g} "
-            "pixels, half the image's diagonal"
+            f"source_distance={shown(source)} lies within the image or at infinity; it must exceed "
+            f"{radius:.4g} pixels, half the image's diagonal"
         )
-    if not 0 <= detector < math.inf:
-        raise InputError(f"detector_distance={detector} must be >= 0 pixels and finite, 0 being the centre")
+    if not is_number(detector, 0.0):
+        raise InputError(
+            f"detector_distance={shown(detector)} must be >= 0 pixels and finite, 0 being the centre"
+        )
     return float(source), float(detector)

@@ -15,6 +15,9 @@ from invae.operators.noise import PoissonNoise
 from invae.operators.radon import Radon
 from invae.operators.rows import operator_norm
 
+# Few iterations are allowed on purpose; that predict says so has its own test.
+pytestmark = pytest.mark.filterwarnings("ignore:.*see converged_:invae.errors.InvaeWarning")
+
 
 @pytest.fixture(scope="module")
 def scan():

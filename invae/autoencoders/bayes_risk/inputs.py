@@ -22,7 +22,7 @@ from invae.autoencoders.bayes_risk.spaces import DOORS, apply_rows, operator_dim
 from invae.autoencoders.bayes_risk.streams import is_stream, row_batches, shapes_of
 from invae.errors import InputError
 from invae.linalg.priors import GaussianPrior
-from invae.linalg.samples import as_rows
+from invae.linalg.samples import as_rows, is_number, shown
 from invae.linalg.shrinkage import SHRINKAGES
 
 __all__ = ["Fitted", "check_parameters", "fit_to"]
@@ -47,15 +47,31 @@ def check_parameters(model: Any) -> None:
         )
     if not isinstance(model.rank, numbers.Integral) and model.rank not in ("auto", "full"):
         raise InputError(f'rank={model.rank!r} is neither a whole number nor "auto" or "full"')
-    if not 0 <= model.validation < 1 or not model.tolerance >= 0:
+    if not is_number(model.validation, 0.0) or model.validation >= 1 or not is_number(model.tolerance, 0.0):
         raise InputError(
-            f"validation={model.validation} must be in [0, 1) and tolerance={model.tolerance} must be >= 0"
+            f"validation={shown(model.validation)} must be in [0, 1), "
+            f"tolerance={shown(model.tolerance)} must be >= 0"
         )
+
+
+def _arrays(samples: Any) -> Any:
+    """Tensors, data frames and their like as arrays; what may be larger than memory stays as it is."""
+    if samples is None or hasattr(samples, "__next__") or isinstance(samples, np.ndarray):
+        return samples
+    if hasattr(samples, "detach") or isinstance(samples, (list, tuple)) or hasattr(samples, "to_numpy"):
+        try:
+            return np.asarray(samples.detach().cpu() if hasattr(samples, "detach") else samples)
+        except (TypeError, ValueError) as error:
+            raise InputError(f"samples of type {type(samples).__name__} are no array: {error}") from None
+    if not hasattr(samples, "shape"):
+        raise InputError(f"samples of type {type(samples).__name__}; pass an array or an iterator of arrays")
+    return samples
 
 
 def fit_to(signals: Any, measurements: Any, prior: GaussianPrior | None, settings: Settings) -> Fitted:
     """Learn from whatever was given; see `BayesRiskReconstructor.fit`."""
     operator = settings.operator
+    signals, measurements = _arrays(signals), _arrays(measurements)
     dims, dimsd = (None, None) if operator is None else operator_dims(operator)
     if signals is None:
         if prior is None:

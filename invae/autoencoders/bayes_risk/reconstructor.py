@@ -19,7 +19,6 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils.validation import check_is_fitted
 
 from invae.autoencoders.bayes_risk.calibration import Calibration
 from invae.autoencoders.bayes_risk.checkpoint import Checkpoint
@@ -27,8 +26,10 @@ from invae.autoencoders.bayes_risk.inputs import check_parameters, fit_to
 from invae.autoencoders.bayes_risk.learning import Learnt, Settings
 from invae.autoencoders.bayes_risk.noise import noise_variance
 from invae.autoencoders.bayes_risk.posterior import posterior_mean
+from invae.autoencoders.bayes_risk.spaces import apply_rows
 from invae.autoencoders.bayes_risk.uncertainty import UncertaintyMixin
 from invae.errors import InputError, ModelError
+from invae.linalg.estimators import check_is_fitted
 from invae.linalg.priors import GaussianPrior
 from invae.linalg.reduced_rank import Product, ReducedRank
 from invae.linalg.samples import as_rows, from_rows
@@ -75,10 +76,11 @@ class BayesRiskReconstructor(UncertaintyMixin, TransformerMixin, BaseEstimator):
     ----------
     operator : LinearOperator, ndarray or sparse matrix of shape (m, n), optional
         Forward operator F. None with measurements: only the pairs speak. None without: F = I.
-    noise : noise model, float, ndarray of shape (m,) or "auto", optional
-        Noise that is *added* to the measurements of the fit, in their units; a number is a standard
-        deviation, a relative one is resolved against the clean measurements. Leave None when measured
-        pairs hold it already. "auto" estimates the level of each measurement when it is reconstructed.
+    noise : noise model, float, ndarray of shape (m,) or (m, m), or "auto", optional
+        Noise that is *added* to the measurements of the fit, in their units; a number or a vector is a
+        standard deviation, a matrix a covariance, a relative one is resolved against the clean
+        measurements. Leave None when measured pairs hold it already. "auto" estimates the level of each
+        measurement when it is reconstructed.
     rank : int or {"auto", "full"}, default "auto"
         Largest rank of the map. "auto" takes the rank of least risk on held-out signals; where the covariance
         is known or shrunk the risk falls with every rank, and that is the numerical rank, as is "full".
@@ -206,10 +208,29 @@ class BayesRiskReconstructor(UncertaintyMixin, TransformerMixin, BaseEstimator):
             np.random.default_rng(self.rng),
             checkpoint,
         )
-        fitted = fit_to(signals, measurements, self.prior, settings)
-        self.shape_x_, self.shape_y_ = fitted.shape_x, fitted.shape_y
-        self._keep(fitted.learnt)
+        try:
+            fitted = fit_to(signals, measurements, self.prior, settings)
+            self.shape_x_, self.shape_y_ = fitted.shape_x, fitted.shape_y
+            self._keep(fitted.learnt)
+        except np.linalg.LinAlgError as error:
+            raise InputError(
+                f"the moments cannot be inverted ({error}): the measurements hold nothing of the signals, or "
+                "nothing but copies of one another; check the operator, or give noise"
+            ) from None
         return self
+
+    def fit_transform(self, X: Any, y: Any = None, **fit_params: Any) -> np.ndarray:
+        """Fit to signals ``X``, then the codes of their measurements ``y``, as ``fit(X, y).transform(y)``.
+
+        Without ``y`` the operator makes the measurements, noise left out.
+        """
+        if X is None or hasattr(X, "__next__"):
+            raise InputError("fit_transform needs signals in an array; use fit(...), then transform(...)")
+        self.fit(X, y, **fit_params)
+        if y is None:
+            rows, _ = as_rows(X, self.shape_x_, "signals")
+            y = apply_rows(self.operator, rows)
+        return self.transform(y)
 
     def _keep(self, learnt: Learnt) -> None:
         fit = learnt.fit

@@ -6,7 +6,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from sklearn.utils.validation import check_is_fitted
 
 from invae.autoencoders.bayes_risk.calibration import Calibration, anomaly_parts, calibrate, coverage
 from invae.autoencoders.bayes_risk.learning import MANY_PER_RANK
@@ -15,6 +14,7 @@ from invae.autoencoders.bayes_risk.spaces import apply_rows
 from invae.autoencoders.bayes_risk.validation import left_out_risk
 from invae.errors import InputError
 from invae.linalg.augment import augment, order
+from invae.linalg.estimators import check_is_fitted
 from invae.linalg.samples import as_rows, from_rows
 
 __all__ = ["UncertaintyMixin"]

@@ -25,7 +25,6 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, clone
-from sklearn.utils.validation import check_is_fitted
 
 from invae.autoencoders.refine.affine import AffineMap, noise_sampler
 from invae.autoencoders.refine.gate import Gate
@@ -34,6 +33,7 @@ from invae.autoencoders.refine.parameters import check_refiner
 from invae.autoencoders.refine.patches import PatchGrid
 from invae.autoencoders.refine.symmetry import asymmetry
 from invae.errors import InputError
+from invae.linalg.estimators import check_is_fitted
 from invae.linalg.samples import as_rows, from_rows
 
 __all__ = ["PatchAffineRefiner"]

@@ -18,13 +18,13 @@ import logging
 from collections.abc import Callable
 
 import numpy as np
-from sklearn.utils.validation import check_is_fitted, validate_data
 
 from invae.autoencoders.sparse.base import SparseModel
 from invae.autoencoders.sparse.coding import fista, lasso_loss, orthogonal_matching_pursuit, threshold
 from invae.autoencoders.sparse.dictionary import first_atoms, replace_dead_atoms, update_atoms
-from invae.errors import InputError
-from invae.linalg.samples import as_rows
+from invae.errors import InputError, ModelError
+from invae.linalg.estimators import check_is_fitted, validate_data
+from invae.linalg.samples import as_rows, is_number, shown
 
 __all__ = ["SparseAutoencoder"]
 
@@ -160,7 +160,8 @@ class SparseAutoencoder(SparseModel):
 
     def score(self, X: np.ndarray, y: None = None) -> float:
         """Minus the mean loss per signal, so that more is better."""
-        X = np.asarray(X)
+        check_is_fitted(self)
+        X = validate_data(self, X, dtype=(np.float64, np.float32), reset=False)
         rows = X - self.mean_
         weight = 0.0 if self.encoder == "omp" else self.weight_
         return -float(lasso_loss(rows, self.decoder_, self.transform(X), weight).mean())
@@ -177,8 +178,9 @@ class SparseAutoencoder(SparseModel):
 
     def _check(self) -> None:
         super()._check()
-        if self.n_atoms is not None and (self.n_atoms < 1 or int(self.n_atoms) != self.n_atoms):
-            raise InputError(f"n_atoms={self.n_atoms}: a dictionary needs whole atoms, at least one")
+        n_atoms = self.n_atoms
+        if n_atoms is not None and not (is_number(n_atoms, 1) and int(n_atoms) == n_atoms):
+            raise InputError(f"n_atoms={shown(n_atoms)}: a dictionary needs whole atoms, at least one")
 
     def _learn(self, rows: np.ndarray, D: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Alternate codes and atoms; D is improved in place, the last codes (N, l) are returned."""
@@ -225,6 +227,9 @@ class SparseAutoencoder(SparseModel):
             limit = self.tolerance * np.linalg.norm(rows, axis=1)
             most = None if self.n_nonzero is None else min(self.n_nonzero, *D.shape)
             return orthogonal_matching_pursuit(rows, D, most, limit)
+        wanted = {"threshold": "levels", "lista": "recurrence"}.get(self.encoder)
+        if start is None and wanted is not None and wanted not in self.encoder_:
+            raise ModelError(f"encoder={self.encoder!r} was not fitted with this model; call fit again")
         if start is None and self.encoder == "threshold":
             encoder = {key: value.astype(rows.dtype) for key, value in self.encoder_.items()}
             return threshold(rows @ encoder["matrix"].T, encoder["levels"])

@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 
 from invae.errors import InputError
+from invae.linalg.samples import is_number, shown
 
 __all__ = ["SparseModel"]
 
@@ -35,11 +36,14 @@ class SparseModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         return model
 
     def _check(self) -> None:
-        if self.encoder not in self.ENCODERS:
-            raise InputError(f"encoder={self.encoder!r} is unknown; choose one of {', '.join(self.ENCODERS)}")
+        if not isinstance(self.encoder, str) or self.encoder not in self.ENCODERS:
+            raise InputError(
+                f"encoder={shown(self.encoder)} is unknown; choose one of {', '.join(self.ENCODERS)}"
+            )
         for name in ("penalty", "tolerance", "tol"):
-            if not getattr(self, name) >= 0:
-                raise InputError(f"{name}={getattr(self, name)} must not be negative")
+            if not is_number(getattr(self, name), 0.0):
+                raise InputError(f"{name}={shown(getattr(self, name))} must be a number, not negative")
         for name in ("n_epochs", "batch_size", "n_steps"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name}={getattr(self, name)} must be at least 1")
+            value = getattr(self, name)
+            if not is_number(value, 1) or int(value) != value:
+                raise InputError(f"{name}={shown(value)} must be a whole number, at least 1")

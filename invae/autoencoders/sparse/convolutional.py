@@ -22,7 +22,6 @@ import math
 from collections.abc import Callable
 
 import numpy as np
-from sklearn.utils.validation import check_is_fitted, validate_data
 
 from invae.autoencoders.sparse.base import SparseModel
 from invae.autoencoders.sparse.kernel_coding import (
@@ -33,6 +32,7 @@ from invae.autoencoders.sparse.kernel_coding import (
 from invae.autoencoders.sparse.kernel_dictionary import BOUNDARIES, KernelDictionary
 from invae.autoencoders.sparse.kernel_learning import KernelStatistics, first_kernels, replace_dead_kernels
 from invae.errors import InputError
+from invae.linalg.estimators import check_is_fitted, validate_data
 from invae.linalg.samples import as_rows, from_rows
 
 __all__ = ["ConvolutionalSparseAutoencoder"]
