@@ -4,14 +4,15 @@ import numpy as np
 import pytest
 from sklearn.linear_model import Lasso, orthogonal_mp
 
-from invae.autoencoders.sparse.coding import (
-    fista,
-    largest_eigenvalue,
-    lasso_loss,
-    orthogonal_matching_pursuit,
-    threshold,
+from invae.autoencoders.sparse.coding import orthogonal_matching_pursuit
+from invae.autoencoders.sparse.dictionary import (
+    AtomDictionary,
+    coherence,
+    first_atoms,
+    replace_dead_atoms,
+    update_atoms,
 )
-from invae.autoencoders.sparse.dictionary import coherence, first_atoms, replace_dead_atoms, update_atoms
+from invae.autoencoders.sparse.lasso import fista, lasso_loss, threshold
 from invae.errors import InputError
 
 
@@ -34,7 +35,7 @@ def test_threshold_is_the_proximal_map_of_the_absolute_value(rng):
 @pytest.mark.parametrize("weight", [0.01, 0.1, 1.0])
 def test_fista_meets_the_optimality_conditions_of_the_lasso(problem, weight):
     X, D = problem
-    Z = fista(X, D, weight, n_steps=5000, tol=1e-10)
+    Z = fista(X, AtomDictionary(D), weight, n_steps=5000, tol=1e-10)
     gradient = 2 * (X - Z @ D.T) @ D
     assert np.abs(gradient).max() <= weight * (1 + 1e-4)
     on = Z != 0
@@ -43,16 +44,19 @@ def test_fista_meets_the_optimality_conditions_of_the_lasso(problem, weight):
 
 def test_fista_agrees_with_coordinate_descent(problem):
     X, D = problem
-    Z = fista(X, D, 0.2, n_steps=5000, tol=1e-10)
+    Z = fista(X, AtomDictionary(D), 0.2, n_steps=5000, tol=1e-10)
     other = Lasso(alpha=0.2 / (2 * 12), fit_intercept=False, tol=1e-10, max_iter=100_000).fit(D, X[0]).coef_
     np.testing.assert_allclose(Z[0], other, atol=1e-4)
 
 
 def test_a_warm_start_saves_steps(problem):
     X, D = problem
-    cold, best = fista(X, D, 0.1, n_steps=5), fista(X, D, 0.1, n_steps=3000, tol=1e-10)
-    warm = fista(X, D, 0.1, n_steps=5, start=best + 1e-3)
-    losses = [lasso_loss(X, D, Z, 0.1).sum() for Z in (best, warm, cold)]
+    cold, best = (
+        fista(X, AtomDictionary(D), 0.1, n_steps=5),
+        fista(X, AtomDictionary(D), 0.1, n_steps=3000, tol=1e-10),
+    )
+    warm = fista(X, AtomDictionary(D), 0.1, n_steps=5, start=best + 1e-3)
+    losses = [lasso_loss(X, AtomDictionary(D), Z, 0.1).sum() for Z in (best, warm, cold)]
     assert losses[0] <= losses[1] < losses[2]
 
 
@@ -82,11 +86,11 @@ def test_pursuit_reaches_zero_error_with_a_basis_and_survives_repeated_atoms(rng
     assert (orthogonal_matching_pursuit(np.zeros((2, 6)), D) == 0).all()
 
 
-def test_largest_eigenvalue_is_an_upper_estimate(rng):
+def test_curvature_is_an_upper_estimate_of_the_largest_eigenvalue(rng):
     for n in (3, 20):
         A = rng.standard_normal((n, 2 * n))
         top = np.linalg.eigvalsh(A @ A.T)[-1]
-        assert top * 0.999 <= largest_eigenvalue(A @ A.T) <= 1.03 * top
+        assert top * 0.999 <= AtomDictionary(A.T).curvature <= 1.03 * top
 
 
 def test_an_update_of_atoms_never_raises_the_loss_and_keeps_the_norms(problem, rng):
