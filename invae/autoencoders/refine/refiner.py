@@ -21,7 +21,7 @@ from __future__ import annotations
 import logging
 import math
 from itertools import pairwise
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, clone
@@ -48,6 +48,19 @@ GATE_PATCHES = 300_000  # of their patches: about 150 for each of 2048 gates, fi
 SHARP = 0.25  # of the noise's deviation: the one other sharpness that is tried
 TRIAL = 300, 64  # images and gates that decide between sharpness 1 and SHARP: a tenth of the fit's work
 ASYMMETRY = 0.1  # of an operator that passes for symmetric: views that nearly map onto each other do
+
+
+class Folds(NamedTuple):
+    """Signals (N, n), noisy measurements (N, m), for each fold the map that has not seen it, and its rows."""
+
+    truth: np.ndarray
+    noisy: np.ndarray
+    maps: list[AffineMap]
+    members: list[np.ndarray]
+
+    def sharper(self, share: float) -> Folds:
+        """The same with maps for noise of this share of the standard deviation."""
+        return self._replace(maps=[affine.sharper(share) for affine in self.maps])
 
 
 class PatchAffineRefiner(StoredEstimator, BaseEstimator):
@@ -189,7 +202,7 @@ class PatchAffineRefiner(StoredEstimator, BaseEstimator):
             maps = [AffineMap(self._fitted(X, given, fold != f)) for f in range(self.n_folds)]
         self.symmetric_ = self._is_symmetric()
         members = [np.flatnonzero(fold[chosen] == f) for f in range(self.n_folds)]
-        self._fit_layers(truth, noisy, maps, members, rng)
+        self._fit_layers(Folds(truth, noisy, maps, members), rng)
         self._map = AffineMap(self.reconstructor_)
         return self
 
@@ -221,40 +234,27 @@ class PatchAffineRefiner(StoredEstimator, BaseEstimator):
             model._map = AffineMap(model.reconstructor_)
         return model
 
-    def _fit_layers(
-        self,
-        truth: np.ndarray,
-        noisy: np.ndarray,
-        maps: list[AffineMap],
-        members: list[np.ndarray],
-        rng: np.random.Generator,
-    ) -> None:
-        """Layer after layer on out-of-fold estimates; `members` are the rows of each fold."""
+    def _fit_layers(self, folds: Folds, rng: np.random.Generator) -> None:
+        """Layer after layer on out-of-fold estimates."""
+        truth = folds.truth
         u = np.empty_like(truth)
-        for rows, affine in zip(members, maps):
-            u[rows] = self._clip(affine.predict(noisy[rows]))
-        self.sharpness_ = self._chosen_sharpness(u, truth, noisy, maps, members)
+        for rows, affine in zip(folds.members, folds.maps):
+            u[rows] = self._clip(affine.predict(folds.noisy[rows]))
+        self.sharpness_ = self._chosen_sharpness(u, folds)
         self.layers_: list[PatchAffineLayer] = []
         errors = [_overall_error(u, truth)]
         for share in self._shares():
-            sharp = [affine.sharper(share) for affine in maps]
-            layer, u = self._fit_layer(u, truth, noisy, sharp, members, self.n_clusters, rng)
+            layer, u = self._fit_layer(u, folds.sharper(share), self.n_clusters, rng)
             self.layers_.append(layer)
             errors.append(_overall_error(u, truth))
             logger.info("layer %d: out-of-fold error %.4g", len(self.layers_), errors[-1])
         self.errors_ = np.array(errors)
 
     def _fit_layer(
-        self,
-        u: np.ndarray,
-        truth: np.ndarray,
-        noisy: np.ndarray,
-        maps: list[AffineMap],
-        members: list[np.ndarray],
-        n_gates: int,
-        rng: np.random.Generator,
+        self, u: np.ndarray, folds: Folds, n_gates: int, rng: np.random.Generator
     ) -> tuple[PatchAffineLayer, np.ndarray]:
         """One layer, and the out-of-fold estimates behind it."""
+        truth, noisy, maps, members = folds
         grid = self._grid()
         n_gates = max(1, min(n_gates, len(truth) * grid.n_patches // FEWEST))
         some = rng.choice(len(u), min(len(u), GATE_IMAGES), replace=False)
@@ -270,28 +270,22 @@ class PatchAffineRefiner(StoredEstimator, BaseEstimator):
             refined[rows] = self._apply_layer(unseen, u[rows], images[f])
         return moments.solve(self.ridge, self.borrow), refined
 
-    def _chosen_sharpness(
-        self,
-        u: np.ndarray,
-        truth: np.ndarray,
-        noisy: np.ndarray,
-        maps: list[AffineMap],
-        members: list[np.ndarray],
-    ) -> float:
-        if not self._sees_residual or not maps[0].can_sharpen:
+    def _chosen_sharpness(self, u: np.ndarray, folds: Folds) -> float:
+        if not self._sees_residual or not folds.maps[0].can_sharpen:
             return 1.0
         if self.sharpness != "auto":
             return float(self.sharpness)
         n_images, n_gates = TRIAL
-        some = np.concatenate([rows[: n_images // len(members)] for rows in members])
-        ends = np.cumsum([0] + [min(len(rows), n_images // len(members)) for rows in members])
+        most = n_images // len(folds.members)
+        some = np.concatenate([rows[:most] for rows in folds.members])
+        ends = np.cumsum([0] + [min(len(rows), most) for rows in folds.members])
         parts = [np.arange(first, last) for first, last in pairwise(ends)]
+        trial = Folds(folds.truth[some], folds.noisy[some], folds.maps, parts)
         errors = {}
         for share in (1.0, SHARP):
-            sharp = [affine.sharper(share) for affine in maps]
             seed = np.random.default_rng(0)
-            _, refined = self._fit_layer(u[some], truth[some], noisy[some], sharp, parts, n_gates, seed)
-            errors[share] = _overall_error(refined, truth[some])
+            _, refined = self._fit_layer(u[some], trial.sharper(share), n_gates, seed)
+            errors[share] = _overall_error(refined, trial.truth)
         logger.info("sharpness: out-of-fold errors %s", errors)
         return min(errors, key=lambda share: errors[share])
 
