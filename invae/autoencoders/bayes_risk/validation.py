@@ -18,8 +18,9 @@ symmetry leave together with it (a block of them, the same formula with matrices
 
 References
 ----------
-[1] Sherman, Morrison (1950), Ann. Math. Stat. 21. Deviations: the shrinkage is not chosen anew, and a map
-that is cut to a low rank keeps its directions.
+[1] Sherman, Morrison (1950), Ann. Math. Stat. 21. Deviations: the shrinkage is not chosen anew, the others
+keep their weights (their covariance counts (N - 1) / N times, beside the same noise), and a map that is cut
+to a low rank keeps its directions.
 """
 
 from __future__ import annotations
