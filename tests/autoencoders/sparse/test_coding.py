@@ -5,9 +5,7 @@ import pytest
 from sklearn.linear_model import orthogonal_mp
 
 from invae.autoencoders.sparse.coding import orthogonal_matching_pursuit
-from invae.autoencoders.sparse.dictionary import (
-    first_atoms,
-)
+from invae.errors import InputError
 
 
 @pytest.fixture
@@ -35,6 +33,15 @@ def test_pursuit_stops_at_the_tolerance_and_not_before(problem):
             assert np.linalg.norm(x - D @ less) > 0.3
 
 
-def test_start_has_unit_norm_even_for_hopeless_signals(rng):
-    for X in (np.zeros((3, 4)), np.ones((1, 4)), rng.standard_normal((2, 4))):
-        np.testing.assert_allclose(np.linalg.norm(first_atoms(X, 9, rng), axis=0), 1)
+def test_pursuit_reaches_zero_error_with_a_basis_and_survives_repeated_atoms(rng):
+    X = rng.standard_normal((4, 6))
+    basis = np.linalg.qr(rng.standard_normal((6, 6)))[0]
+    D = np.hstack([basis, basis])
+    Z = orthogonal_matching_pursuit(X, D)
+    np.testing.assert_allclose(Z @ D.T, X, atol=1e-9)
+    assert (orthogonal_matching_pursuit(np.zeros((2, 6)), D) == 0).all()
+
+
+def test_wrong_number_of_atoms_is_named(problem):
+    with pytest.raises(InputError, match="n_nonzero"):
+        orthogonal_matching_pursuit(*problem, n_nonzero=13)
