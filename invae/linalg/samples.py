@@ -9,11 +9,10 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import DTypeLike
 
 from invae.errors import InputError
 
-__all__ = ["Casts", "as_float", "as_rows", "error_scale", "from_rows", "relative_error"]
+__all__ = ["as_float", "as_rows", "from_rows"]
 
 
 def as_float(array: np.ndarray) -> np.ndarray:
@@ -56,35 +55,3 @@ def as_rows(array: np.ndarray, shape: tuple[int, ...], what: str) -> tuple[np.nd
 def from_rows(rows: np.ndarray, shape: tuple[int, ...], shaped: bool) -> np.ndarray:
     """Give rows ``(N, n)`` back as ``(N, *shape)`` when the matching input came shaped."""
     return rows.reshape(len(rows), *shape) if shaped else rows
-
-
-def relative_error(estimate: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """||x_hat - x|| / ||x|| of each row; rows that are zero count with their absolute error."""
-    return np.linalg.norm(estimate - truth, axis=-1) / error_scale(truth)
-
-
-def error_scale(truth: np.ndarray) -> np.ndarray:
-    """What errors of each row are relative to: its norm, 1 for a row of zeros."""
-    size = np.linalg.norm(truth, axis=-1)
-    return np.where(size > 0, size, 1.0)
-
-
-class Casts:
-    """Arrays in the precision of what they meet: contiguous casts of each, made once for each dtype.
-
-    Examples
-    --------
-    >>> casts = Casts(np.ones(3), np.zeros((2, 2)))
-    >>> [array.dtype.name for array in casts(np.float32)], casts(np.float32)[0] is casts(np.float32)[0]
-    (['float32', 'float32'], True)
-    """
-
-    def __init__(self, *arrays: np.ndarray) -> None:
-        self._arrays = arrays
-        self._made: dict[str, tuple[np.ndarray, ...]] = {}
-
-    def __call__(self, dtype: DTypeLike) -> tuple[np.ndarray, ...]:
-        key = np.dtype(dtype).str
-        if key not in self._made:
-            self._made[key] = tuple(np.ascontiguousarray(array, dtype) for array in self._arrays)
-        return self._made[key]

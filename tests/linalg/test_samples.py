@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from invae.errors import InputError
-from invae.linalg.samples import Casts, as_float, as_rows, from_rows, relative_error
+from invae.linalg.samples import as_float, as_rows, from_rows
 
 
 def test_shaped_rows_come_back_shaped_and_flat_ones_flat(rng):
@@ -21,17 +21,3 @@ def test_shaped_rows_come_back_shaped_and_flat_ones_flat(rng):
 def test_precision_is_kept_and_integers_become_float64():
     for dtype, kept in ((np.float32, np.float32), (np.float64, np.float64), (np.int16, np.float64)):
         assert as_float(np.ones(2, dtype)).dtype == kept
-
-
-def test_relative_error_is_per_row_and_absolute_where_the_truth_is_zero():
-    truth = np.array([[3.0, 4.0], [0.0, 0.0]])
-    np.testing.assert_allclose(relative_error(truth + [0.0, 1.0], truth), [0.2, 1.0])
-
-
-def test_casts_are_contiguous_and_made_once_for_each_precision(rng):
-    matrix = rng.standard_normal((3, 4)).T
-    casts = Casts(matrix)
-    for dtype in (np.float32, np.float64):
-        (cast,) = casts(dtype)
-        assert cast.flags.c_contiguous and cast.dtype == dtype and casts(dtype)[0] is cast
-        np.testing.assert_array_equal(cast, matrix.astype(dtype))

@@ -17,7 +17,7 @@ from invae.autoencoders.bayes_risk.learning import JointModel
 from invae.autoencoders.bayes_risk.noise import estimate_noise
 from invae.autoencoders.bayes_risk.posterior import posterior_mean
 from invae.errors import InputError
-from invae.linalg.samples import Casts
+from invae.linalg.casts import Casts
 from invae.operators.rows import forward
 
 __all__ = ["AffinePosterior"]

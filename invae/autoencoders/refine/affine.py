@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from invae.autoencoders.bayes_risk.noise import NOMINAL
-from invae.linalg.samples import Casts
+from invae.linalg.casts import Casts
 from invae.operators.noise import GaussianNoise
 
 __all__ = ["AffineMap", "noise_sampler"]

@@ -21,7 +21,7 @@ import numpy as np
 
 from invae.autoencoders.refine.kernels import gather_patches, sort_labels
 from invae.autoencoders.refine.patches import PatchGrid
-from invae.linalg.samples import Casts
+from invae.linalg.casts import Casts
 
 __all__ = ["Gate"]
 

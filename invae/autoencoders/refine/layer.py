@@ -22,7 +22,7 @@ from scipy.linalg import cho_factor, cho_solve
 from invae.autoencoders.refine.gate import Gate
 from invae.autoencoders.refine.kernels import map_patches, sort_labels, turn_rows
 from invae.autoencoders.refine.patches import PatchGrid, padded
-from invae.linalg.samples import Casts
+from invae.linalg.casts import Casts
 from invae.linalg.threads import in_threads, one_thread
 
 __all__ = ["PatchAffineLayer", "PatchMoments"]
