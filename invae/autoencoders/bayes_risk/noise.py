@@ -23,10 +23,10 @@ from invae.operators.noise import GaussianNoise, PoissonNoise
 
 __all__ = ["estimate_noise", "noise_variance"]
 
-FLOOR = 1e-6
+FLOOR = 1e-6  # of the average variance of a Poisson model, where nothing is expected
 NOMINAL = 0.02  # relative level that a reconstructor of unknown noise is built at
-DECADES = (-10.0, 1.0)
-STEP = 0.125  # of log10 tau
+DECADES = (-10.0, 1.0)  # of tau, from rounding to ten times the measurement's own power
+STEP = 0.125  # of log10 tau: a parabola through three points of the smooth cost then places its minimum
 QUIET = 1e-20  # of the strongest direction: a measurement below it is as good as its mean
 
 

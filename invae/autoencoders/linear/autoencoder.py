@@ -17,7 +17,6 @@ columns of W2 are the principal directions themselves and not a rotation of them
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 import scipy.linalg
@@ -29,14 +28,15 @@ from invae.linalg.factorise import fix_signs, symmetric_eigen, thin_svd
 from invae.linalg.filters import elastic, numerical_rank
 from invae.linalg.moments import Moments
 from invae.linalg.samples import as_reals, as_rows, is_number, shown
+from invae.persistence import StoredEstimator
 
 __all__ = ["LinearAutoencoder", "principal_directions"]
 
-BATCH = 4096
+BATCH = 4096  # rows in float64 at a time
 SAFE = 1e-8  # of the largest variance: what a covariance surely holds
 
 
-class LinearAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class LinearAutoencoder(StoredEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """Rank-k linear autoencoder of least penalised loss.
 
     Parameters
@@ -137,18 +137,6 @@ class LinearAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
     def predict(self, X: np.ndarray) -> np.ndarray:
         """Reconstruct signals (N, n): decode what was encoded."""
         return self.inverse_transform(self.transform(X))
-
-    def to_state(self) -> dict[str, Any]:
-        """Parameters and fitted arrays, for `invae.save`."""
-        decay = np.asarray(self.decay, np.float64)
-        parameters = {**self.get_params(deep=False), "decay": decay if decay.ndim else float(decay)}
-        return {"parameters": parameters, "fitted": {k: v for k, v in vars(self).items() if k.endswith("_")}}
-
-    @classmethod
-    def from_state(cls, state: dict[str, Any]) -> LinearAutoencoder:
-        model = cls(**state["parameters"])
-        vars(model).update(state["fitted"])
-        return model
 
     @property
     def _n_features_out(self) -> int:

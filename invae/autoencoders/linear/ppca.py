@@ -32,14 +32,15 @@ from invae.errors import InputError
 from invae.linalg.estimators import check_is_fitted, validate_data
 from invae.linalg.factorise import thin_svd
 from invae.linalg.samples import as_rows, is_number, shown
+from invae.persistence import StoredEstimator
 
 __all__ = ["ProbabilisticPCA"]
 
-BATCH = 2048
+BATCH = 2048  # rows at a time, a (k, k) matrix for each
 FLOOR = 1e-12  # of the largest standard deviation
 
 
-class ProbabilisticPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class ProbabilisticPCA(StoredEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """Probabilistic PCA by closed form, or by EM where values are missing (NaN).
 
     Parameters
@@ -164,17 +165,6 @@ class ProbabilisticPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         """W W^T + tau^2 I, shape (n, n)."""
         check_is_fitted(self)
         return self.loadings_ @ self.loadings_.T + self.noise_variance_ * np.eye(len(self.mean_))
-
-    def to_state(self) -> dict[str, Any]:
-        """Parameters and fitted arrays, for `invae.save`."""
-        fitted = {key: value for key, value in vars(self).items() if key.endswith("_")}
-        return {"parameters": self.get_params(deep=False), "fitted": fitted}
-
-    @classmethod
-    def from_state(cls, state: dict[str, Any]) -> ProbabilisticPCA:
-        model = cls(**state["parameters"])
-        vars(model).update(state["fitted"])
-        return model
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
