@@ -115,8 +115,8 @@ def read_tiff(source: Source) -> list[Record]:
                 source=f"{source.name} series {index}" if several else source.name,
             )
             frames.append(frame)
-    if not frames:
-        raise FormatError(f"{source.label}: a TIFF without any image")
+        if not frames:
+            raise FormatError(f"{source.label}: a TIFF without any image")
     return frames
 
 
