@@ -33,6 +33,7 @@ class _Parts:
     _kind: ClassVar[str]
     _values: ClassVar[str]
     _arrays: ClassVar[tuple[str, ...]]
+    _needed: ClassVar[tuple[str, ...]]
     if TYPE_CHECKING:  # the fields of the two dataclasses below
         mask: np.ndarray | None
         columns: Mapping[str, np.ndarray]
@@ -88,7 +89,7 @@ class _Parts:
             object.__setattr__(self, "mask", np.ma.getmaskarray(values).astype(np.uint8))
             object.__setattr__(self, self._values, values.data)
         for key in self._arrays:
-            if getattr(self, key) is not None:
+            if getattr(self, key) is not None or key in self._needed:
                 object.__setattr__(self, key, _frozen(getattr(self, key), key))
         columns = {
             without_surrogates(str(key)): _frozen(column, key) for key, column in dict(self.columns).items()
@@ -169,6 +170,7 @@ class Curve(_Parts):
 
     _kind: ClassVar[str] = "curve"
     _values: ClassVar[str] = "intensity"
+    _needed: ClassVar[tuple[str, ...]] = ("q", "intensity")
     _arrays: ClassVar[tuple[str, ...]] = ("q", "intensity", "sigma", "dq", "mask")
 
     def __post_init__(self) -> None:
@@ -221,6 +223,7 @@ class Frame(_Parts):
 
     _kind: ClassVar[str] = "frame"
     _values: ClassVar[str] = "data"
+    _needed: ClassVar[tuple[str, ...]] = ("data",)
     _arrays: ClassVar[tuple[str, ...]] = ("data", "mask", "sigma", "qx", "qy")
 
     def __post_init__(self) -> None:
@@ -257,7 +260,7 @@ def from_parts(arrays: Mapping[str, np.ndarray], metadata: Mapping[str, Any]) ->
     unknown = [key for key in arrays if key not in kind._arrays and not key.startswith(_COLUMN)]
     if unknown:
         raise InputError(f"a {kind._kind} has no array {unknown[0]!r}; further ones are named {_COLUMN}NAME")
-    if not set(kind._arrays[: 2 if kind is Curve else 1]) <= set(arrays):
+    if not set(kind._needed) <= set(arrays):
         raise InputError(
             f"parts of a {kind._kind} lack {kind._values!r}; got {', '.join(arrays) or 'no array'}"
         )

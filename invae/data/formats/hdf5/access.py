@@ -20,6 +20,8 @@ __all__ = [
     "attributes",
     "check_values",
     "follow",
+    "keys_of",
+    "name_of",
     "named_by",
     "open_hdf5",
     "read_dataset",
@@ -73,7 +75,7 @@ def open_hdf5(path: Path) -> Iterator[Any]:
         raise FormatError(f"{label}: damaged HDF5 file ({error})") from error
 
 
-def follow(group: Any, key: str, file: str) -> Any:
+def follow(group: Any, key: str | bytes, file: str) -> Any:
     """The object that a group holds under a name, or that the link of this name leads to.
 
     Raises
@@ -84,8 +86,8 @@ def follow(group: Any, key: str, file: str) -> Any:
     try:
         return group[key]
     except (KeyError, OSError) as error:
-        place = f"{file}:{group.name.rstrip('/')}/{without_surrogates(key)}"
-        target = target_of(group.get(key, getlink=True))
+        place = f"{file}:{name_of(group).rstrip('/')}/{_text(key)}"
+        target = target_of(group, key, file)
         if target is None:
             raise FormatError(f"{place} is damaged ({error})") from error
         away = "" if target.startswith(":") else ": bring that file"
@@ -94,10 +96,46 @@ def follow(group: Any, key: str, file: str) -> Any:
         ) from error
 
 
-def target_of(link: Any) -> str | None:
-    """Where a soft or external link leads, ``FILE:/PATH``; None for a hard link."""
-    path = getattr(link, "path", None)
-    return None if path is None else without_surrogates(f"{getattr(link, 'filename', '')}:{path}")
+def target_of(group: Any, key: str | bytes, file: str) -> str | None:
+    """Where a soft or external link leads, ``FILE:/PATH``; None for a hard link.
+
+    Raises
+    ------
+    FormatError
+        The link is damaged.
+    """
+    import h5py
+
+    raw = key if isinstance(key, bytes) else key.encode("utf-8", "surrogateescape")
+    try:
+        kind = group.id.links.get_info(raw).type
+        if kind == h5py.h5l.TYPE_HARD:
+            return None
+        value = group.id.links.get_val(raw)
+    except (KeyError, OSError, RuntimeError, ValueError, TypeError) as error:
+        raise FormatError(f"{file}: {name_of(group)}: the link {_text(key)!r} is damaged") from error
+    parts = value if isinstance(value, tuple) else ("", value)
+    return ":".join(map(_text, parts))
+
+
+def keys_of(group: Any) -> dict[str, str | bytes]:
+    """Names in a group as texts, and as h5py wants them: names that are no UTF-8 are bytes there."""
+    return {_text(key): key for key in group}
+
+
+def name_of(item: Any) -> str:
+    """Path of an object in its file."""
+    return _text(item.name)
+
+
+def _text(name: str | bytes) -> str:
+    """A name of HDF5, which in old files is Latin-1."""
+    if isinstance(name, str):
+        return without_surrogates(name)
+    try:
+        return name.decode("utf-8")
+    except UnicodeDecodeError:
+        return name.decode("latin-1")
 
 
 def read_dataset(dataset: Any, file: str, index: Any = ()) -> np.ndarray:
@@ -112,7 +150,7 @@ def read_dataset(dataset: Any, file: str, index: Any = ()) -> np.ndarray:
     try:
         return np.asarray(dataset[index])
     except (OSError, RuntimeError, ValueError, MemoryError) as error:
-        raise FormatError(f"{file}:{dataset.name} cannot be decoded: {error}") from error
+        raise FormatError(f"{file}:{name_of(dataset)} cannot be decoded: {error}") from error
 
 
 def check_values(dataset: Any, file: str) -> None:
@@ -123,7 +161,7 @@ def check_values(dataset: Any, file: str) -> None:
     FormatError
         A group, texts, a null data set, or a missing part; the message names it.
     """
-    place = f"{file}:{dataset.name}"
+    place = f"{file}:{name_of(dataset)}"
     if not hasattr(dataset, "dtype"):
         raise FormatError(f"{place} is a group, expected a data set of real numbers")
     if dataset.shape is None:
@@ -145,7 +183,7 @@ def attribute(holder: Any, key: str) -> Any:
 
 def attributes(holder: Any) -> dict[str, Any]:
     """All attributes as plain Python values."""
-    return {key: attribute(holder, key) for key in holder.attrs}
+    return {_text(key): attribute(holder, key) for key in holder.attrs}
 
 
 def scalar_or_list(dataset: Any, file: str) -> Any:
@@ -155,7 +193,7 @@ def scalar_or_list(dataset: Any, file: str) -> Any:
     try:
         return _plain(dataset[()])
     except (OSError, RuntimeError, TypeError, ValueError) as error:
-        raise FormatError(f"{file}:{dataset.name} cannot be decoded: {error}") from error
+        raise FormatError(f"{file}:{name_of(dataset)} cannot be decoded: {error}") from error
 
 
 def unit_of(dataset: Any) -> str | None:
@@ -185,13 +223,8 @@ def named_by(group: Any, dataset: Any, keys: Sequence[str], defaults: Sequence[s
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, bytes):
-        try:
-            return value.decode("utf-8")
-        except UnicodeDecodeError:
-            return value.decode("latin-1")
-    if isinstance(value, str):
-        return value
+    if isinstance(value, str | bytes):
+        return _text(value)
     if isinstance(value, np.ndarray):
         if value.dtype.kind == "V" or value.dtype.kind == "c":
             return str(value.tolist())

@@ -22,6 +22,8 @@ from invae.data.formats.hdf5.access import (
     attributes,
     check_values,
     follow,
+    keys_of,
+    name_of,
     named_by,
     open_hdf5,
     read_dataset,
@@ -102,9 +104,9 @@ def dataset_frame(dataset: Any, source: Source) -> Frame:
     return Frame(
         data=_values(dataset, source),
         units={"data": unit_of(dataset)},
-        name=f"{source.stem}{dataset.name}",
+        name=f"{source.stem}{name_of(dataset)}",
         metadata={"format": "HDF5", "attributes": attributes(dataset)},
-        source=f"{source.name}:{dataset.name}",
+        source=f"{source.name}:{name_of(dataset)}",
     )
 
 
@@ -128,7 +130,9 @@ def noted_records(source: Source, start: Any) -> list[Record]:
     for entry in groups_of_class(start, "NXentry"):
         if NOTE_GROUP in entry:
             text = scalar_or_list(entry[NOTE_GROUP]["data"], source.label)
-            records.append(from_note(str(text), Stored(entry), f"{source.label}:{entry.name}/{NOTE_GROUP}"))
+            records.append(
+                from_note(str(text), Stored(entry), f"{source.label}:{name_of(entry)}/{NOTE_GROUP}")
+            )
     return records
 
 
@@ -136,7 +140,7 @@ def _signals(group: Any, label: str) -> list[Any]:
     name = attribute(group, "signal")
     if isinstance(name, str) and name in group:
         return [follow(group, name, label)]
-    members = {key: follow(group, key, label) for key in group}
+    members = {key: follow(group, stored, label) for key, stored in keys_of(group).items()}
     numeric = {key: item for key, item in members.items() if _is_numeric(item)}
     marked = [item for item in numeric.values() if str(attribute(item, "signal")) == "1"]
     if marked:
@@ -160,7 +164,7 @@ def _values(dataset: Any, source: Source) -> Any:
 
 def _sigma(group: Any, signal: Any, signals: Sequence[Any]) -> Any:
     """Data set with the errors of a signal: named by an attribute, ``SIGNAL_errors`` or ``errors``."""
-    defaults = [f"{signal.name.rpartition('/')[2]}_errors", *(["errors"] if len(signals) == 1 else [])]
+    defaults = [f"{name_of(signal).rpartition('/')[2]}_errors", *(["errors"] if len(signals) == 1 else [])]
     name = named_by(group, signal, UNCERTAINTIES, defaults)
     item: Any = group.get(name) if name is not None else None
     return item if _is_numeric(item) and item.shape == signal.shape else None
@@ -178,12 +182,12 @@ def _frame(group: Any, signal: Any, signals: Sequence[Any], source: Source, othe
         sigma=None if sigma is None else read_dataset(sigma, source.label),
         columns=arrays,
         units=units | {"data": unit_of(signal)},
-        name=source.stem if signal.name.count("/") <= 3 else f"{source.stem}{signal.name}",
+        name=source.stem if name_of(signal).count("/") <= 3 else f"{source.stem}{name_of(signal)}",
         metadata={
             "format": "NeXus",
             "root": attributes(group.file),
             "data": attributes(signal),
             "entry": tree,
         },
-        source=f"{source.name}:{signal.name}",
+        source=f"{source.name}:{name_of(signal)}",
     )

@@ -24,6 +24,8 @@ from invae.data.formats.hdf5.access import (
     attributes,
     check_values,
     follow,
+    keys_of,
+    name_of,
     named_by,
     open_hdf5,
     read_dataset,
@@ -56,10 +58,10 @@ def read_hdf5(source: Source) -> list[Record]:
     with open_hdf5(source.path) as file:
         start = file
         if source.inner is not None:
-            if file.get(source.inner, getlink=True) is None:
+            if not _there(file, source.inner):
                 raise FormatError(
                     f"{source.label} has no {source.inner} inside; its root holds "
-                    f"{', '.join(file) or 'nothing'}"
+                    f"{', '.join(keys_of(file)) or 'nothing'}"
                 )
             start = follow(file, source.inner, source.label)
         if isinstance(start, h5py.Dataset):
@@ -81,10 +83,18 @@ def read_hdf5(source: Source) -> list[Record]:
                 records += group_frames(group, source, taken, others)
         if not records:
             raise FormatError(
-                f"{source.label}:{start.name} holds no SASdata and no NXdata with a signal; "
+                f"{source.label}:{name_of(start)} holds no SASdata and no NXdata with a signal; "
                 f"name what to read: {source.label}:/path/to/data"
             )
         return records
+
+
+def _there(file: Any, inner: str) -> bool:
+    """Whether a file has an object or a link at a path."""
+    try:
+        return file.get(inner, getlink=True) is not None
+    except (KeyError, ValueError):
+        return False
 
 
 def _is_curve(group: Any) -> bool:
@@ -103,13 +113,13 @@ class _Arrays:
     def __init__(self, group: Any, signal: str, file: str) -> None:
         self.group = group
         self.file = file
-        self.used = {signal}
+        self.used: set[str | bytes] = {signal}
         self.by_role: dict[str, np.ndarray] = {}
         self.units: dict[str, str | None] = {}
 
-    def take(self, role: str, key: str | None) -> None:
+    def take(self, role: str, key: str | bytes | None) -> None:
         """Take the data set ``key`` as ``role``, if it is there, numeric and not taken yet."""
-        if not key or key in self.used or key not in self.group:
+        if not key or key in self.used or (isinstance(key, str) and key not in self.group):
             return
         item = follow(self.group, key, self.file)
         if hasattr(item, "keys") or item.dtype.kind not in "biuf" or item.shape is None:
@@ -120,10 +130,12 @@ class _Arrays:
 
 
 def _record(group: Any, source: Source, others: Sequence[Any] = ()) -> Record:
-    place = f"{source.label}:{group.name}"
+    place = f"{source.label}:{name_of(group)}"
     signal = attribute(group, "signal") or ("I" if "I" in group else None)
     if not isinstance(signal, str) or signal not in group:
-        raise FormatError(f"{place} names the signal {signal!r}, but holds {', '.join(group) or 'nothing'}")
+        raise FormatError(
+            f"{place} names the signal {signal!r}, but holds {', '.join(keys_of(group)) or 'nothing'}"
+        )
     data = follow(group, signal, source.label)
     check_values(data, source.label)
     taken = _Arrays(group, signal, source.label)
@@ -134,8 +146,8 @@ def _record(group: Any, source: Source, others: Sequence[Any] = ()) -> Record:
         _take_q(taken, place)
     else:
         _take_components(taken, data.shape)
-    for key in group:
-        taken.take(key, key)
+    for key, stored in keys_of(group).items():
+        taken.take(key, stored)
     values = read_dataset(data, source.label)
     arrays = taken.by_role
     if is_curve and arrays["q"].shape != values.shape:
@@ -144,10 +156,9 @@ def _record(group: Any, source: Source, others: Sequence[Any] = ()) -> Record:
         if key in arrays and arrays[key].shape != values.shape:
             arrays[f"{key}_as_stored"] = arrays.pop(key)
     entry = enclosing_entry(group)
-    beside, long_arrays, long_units = surroundings(
-        group, [group[key] for key in taken.used], source.label, frozenset()
-    )
-    beside |= {key: {"@": attributes(group[key])} for key in sorted(taken.used) if len(group[key].attrs)}
+    used = {key: group[stored] for key, stored in keys_of(group).items() if stored in taken.used}
+    beside, long_arrays, long_units = surroundings(group, used.values(), source.label, frozenset())
+    beside |= {key: {"@": attributes(item)} for key, item in sorted(used.items()) if len(item.attrs)}
     metadata = {"format": "NXcanSAS", "root": attributes(group.file), "data": beside, "entry": {}}
     if entry is not None:
         metadata["entry"], more_arrays, more_units = surroundings(entry, [group, *others], source.label)
@@ -159,7 +170,7 @@ def _record(group: Any, source: Source, others: Sequence[Any] = ()) -> Record:
         "units": taken.units | {"intensity" if is_curve else "data": unit_of(data)} | long_units,
         "name": _name(group, entry, source),
         "metadata": metadata,
-        "source": f"{source.name}:{group.name}",
+        "source": f"{source.name}:{name_of(group)}",
     }
     return Curve(intensity=values, **fields, **shared) if is_curve else Frame(data=values, **fields, **shared)
 
@@ -201,7 +212,7 @@ def _axes(group: Any) -> list[str]:
 def _name(group: Any, entry: Any, source: Source) -> str:
     siblings = [] if entry is None else [g for g in groups_of_class(entry, "SASdata") if g != group]
     if siblings:
-        return attribute(group, "canSAS_name") or group.name.rpartition("/")[2]
+        return attribute(group, "canSAS_name") or name_of(group).rpartition("/")[2]
     for key in ("title", "run"):
         if entry is not None and key in entry:
             with contextlib.suppress(FormatError):

@@ -12,11 +12,14 @@ from invae.data.formats.hdf5.access import (
     attribute,
     attributes,
     follow,
+    keys_of,
+    name_of,
     read_dataset,
     scalar_or_list,
     target_of,
     unit_of,
 )
+from invae.data.texts import without_surrogates
 from invae.errors import FormatError
 
 __all__ = ["enclosing_entry", "groups_of_class", "surroundings"]
@@ -52,7 +55,7 @@ def groups_of_class(start: Any, kind: str) -> list[Any]:
 
     found = []
     seen = set()
-    links: list[tuple[Any, str]] = []
+    links: list[tuple[Any, str | bytes]] = []
 
     def visit(group: Any) -> None:
         # Links may lead back to a group that is being visited.
@@ -64,19 +67,23 @@ def groups_of_class(start: Any, kind: str) -> list[Any]:
             found.append(group)
             return
         for key in group:
-            if not isinstance(group.get(key, getlink=True), h5py.HardLink):
+            if target_of(group, key, _file(group)) is not None:
                 links.append((group, key))
-            elif group.get(key, getclass=True) is h5py.Group:
-                visit(group[key])
+            elif isinstance(item := group[key], h5py.Group):
+                visit(item)
 
     visit(start)
     while links:
         group, key = links.pop(0)
         if classes_of(group) & _BESIDE:
             continue
-        if isinstance(group.get(key, getlink=True), h5py.SoftLink) and group.get(key) is None:
-            continue
-        target = follow(group, key, Path(group.file.filename).name)
+        try:
+            target = follow(group, key, _file(group))
+        except FormatError:
+            # A link inside the file that leads nowhere hides no data; one to an absent file may.
+            if str(target_of(group, key, _file(group))).startswith(":"):
+                continue
+            raise
         if isinstance(target, h5py.Group):
             visit(target)
     return found
@@ -90,7 +97,7 @@ def classes_of(group: Any) -> set[str]:
 def enclosing_entry(group: Any) -> Any:
     """The SASentry or NXentry above a group, or None."""
     parent = group
-    while parent.name != "/":
+    while name_of(parent) != "/":
         parent = parent.parent
         if {"SASentry", "NXentry"} & classes_of(parent):
             return parent
@@ -119,15 +126,12 @@ def surroundings(
 
     def visit(group: Any, prefix: str) -> dict[str, Any]:
         tree: dict[str, Any] = {"@": attributes(group)} if len(group.attrs) else {}
-        for key in group:
-            link = group.get(key, getlink=True)
-            if not isinstance(link, h5py.HardLink):
-                target = target_of(link)
-                if target is None:
-                    raise FormatError(f"{file}: {group.name}: the link {key!r} is damaged")
+        for key, stored in keys_of(group).items():
+            target = target_of(group, stored, file)
+            if target is not None:
                 tree[key] = {"@link": target.removeprefix(":")}
                 continue
-            child = group[key]
+            child = group[stored]
             address = _address(child)
             if address in seen:
                 continue
@@ -148,6 +152,10 @@ def surroundings(
         return tree
 
     return visit(entry, ""), arrays, units
+
+
+def _file(group: Any) -> str:
+    return without_surrogates(Path(group.file.filename).name)
 
 
 def _address(item: Any) -> tuple[int, int]:

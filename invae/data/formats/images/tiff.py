@@ -115,8 +115,8 @@ def read_tiff(source: Source) -> list[Record]:
                 source=f"{source.name} series {index}" if several else source.name,
             )
             frames.append(frame)
-    if not frames:
-        raise FormatError(f"{source.label}: a TIFF without any image")
+        if not frames:
+            raise FormatError(f"{source.label}: a TIFF without any image")
     return frames
 
 
@@ -170,7 +170,12 @@ def _descriptions(series: Any) -> list[list[str]]:
 def _values(series: Any, index: int, source: Source) -> Any:
     _check_pages(series, source)
     if not source.lazy and (source.lazy is not None or series.nbytes <= LAZY_BYTES):
-        return series.asarray()
+        values = series.asarray()
+        if values.shape != tuple(series.shape):
+            raise FormatError(
+                f"{source.label}: {values.size} pixels where the shape is {tuple(series.shape)}"
+            )
+        return values
     if series.dataoffset is None:
         return TiffStack(source.path, index, series.shape, series.dtype)
     # Pixels that lie in one piece need no library: pages are read as they are used.

@@ -333,6 +333,7 @@ def _splits(line: str, width: int) -> list[list[str]]:
     bracketed = re.sub(r"[(\[{][^()\[\]{}]*[)\]}]", lambda unit: unit[0].replace(" ", ""), bracketed)
     outside = r"(?![^(\[]*[)\]])"
     for text, cut in (
+        (line, r"\s*\t\s*"),
         (line, rf"\s*[\t;,]\s*{outside}"),
         (line, r"\s*[\t;,]\s*"),
         (line, r"\s{2,}"),

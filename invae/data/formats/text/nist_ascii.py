@@ -21,17 +21,17 @@ from invae.errors import FormatError
 
 __all__ = ["is_nist_ascii", "read_nist_ascii"]
 
-_MARK = re.compile(r"^ASCII data created[^\r\n]*(?:\r\n|\r|\n)", re.MULTILINE)
+_MARK = re.compile(r"(?:\A|(?<=[\r\n]))ASCII data created[^\r\n]*(?:\r\n|\r|\n)")
 
 
 def is_nist_ascii(source: Source) -> bool:
-    """Whether the header ends as NIST's does, and no columns are named below it but single numbers follow."""
+    """Whether the header ends as NIST's does, and a single number stands below it, not names of columns."""
     text = source.head.decode("latin-1")
     mark = _MARK.search(text)
     if mark is None:
         return False
-    rows = [line.split() for line in split_lines(text[mark.end() :])[:-1] if line.strip()]
-    return bool(rows) and all(len(row) == 1 and is_number(row[0]) for row in rows)
+    rows = [line.split() for line in split_lines(text[mark.end() :]) if line.strip()]
+    return bool(rows) and len(rows[0]) == 1 and is_number(rows[0][0])
 
 
 def read_nist_ascii(source: Source) -> list[Record]:

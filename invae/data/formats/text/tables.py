@@ -34,6 +34,8 @@ _COMMENT_LINE = re.compile(r"\s*(?:[#!%;]|//)")
 # What programs write in place of a number that they cannot give.
 _MISSING = {"na", "n/a", "#n/a", "null", "none", "missing", "bad", "overflow", "undefined", "error"}
 _MISSING |= {"#value!", "#div/0!", "#ref!", "#num!", "#name?"}
+# The format of the rows, "3 (F12.5,2E16.6)", with which a header of ISIS ends.
+_FORTRAN = re.compile(r"\(\s*\d*[FEIG]\d")
 _CUT_OFF = re.compile(r"[-+.,;\s\deEdD]+")
 
 
@@ -171,8 +173,7 @@ def _like_a_row(row: list[str], width: int, below: bool) -> str | None:
         and any(map(str.isdigit, "".join(row)))
     ):
         return words[0]
-    # ISIS files give the Fortran format of the rows, "3 (F12.5,2E16.6)", above them.
-    if len(row) != width or not numbers or words[0].startswith("("):
+    if len(row) != width or not numbers or _FORTRAN.search(" ".join(row)):
         return None
     return words[0] if is_number(row[0]) or all(_unreadable(word) for word in words) else None
 
@@ -196,11 +197,11 @@ def _check_other_runs(parsed: list[_Line], runs: list[_Run], table: _Run, file: 
         if same and len(run.lines) == 1:
             lone = number(parsed[run.lines[0]].cells[0])
             # Above the table a header may hold as many numbers; a row of the table goes on with its steps.
-            if below or 0 < (q[0] - lone) * np.sign(step) <= 3 * abs(step):
+            formatted = any(_FORTRAN.search(" ".join(line.cells)) for line in parsed[run.lines[0] : first])
+            if below or (not formatted and 0 < (q[0] - lone) * np.sign(step) <= 3 * abs(step)):
                 raise FormatError(
                     f"{file} line {run.lines[0] + 1}: a row of numbers that text cuts off from the table "
-                    "in lines "
-                    f"{first + 1}-{last + 1}"
+                    f"in lines {first + 1}-{last + 1}"
                 )
         several = len(run.lines) > 1 and (same or below)
         if several or len(run.lines) >= max(5, len(table.lines) // 10):

@@ -16,15 +16,6 @@ from invae.errors import FormatError, InvaeWarning
 ROWS = [[0.0, 5.5, 0.25], [0.1, -4.25, 0.5], [0.2, 3.0, 1e-3]]
 
 
-def curve_of(tmp_path, content, name="a.dat", **options):
-    path = tmp_path / name
-    path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", InvaeWarning)
-        (curve,) = read(path, **options)
-    return curve
-
-
 def table(cell="{!r}", delimiter=" ", newline="\n", comma=False):
     lines = [delimiter.join(cell.format(value) for value in row) for row in ROWS]
     return newline.join(line.replace(".", ",") if comma else line for line in lines) + newline
@@ -33,17 +24,17 @@ def table(cell="{!r}", delimiter=" ", newline="\n", comma=False):
 @pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
 @pytest.mark.parametrize("delimiter", [" ", "\t", ",", ";", "   ", " , ", " ; "])
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "latin-1"])
-def test_any_delimiter_line_end_and_encoding(tmp_path, delimiter, newline, encoding):
+def test_any_delimiter_line_end_and_encoding(curve_of, delimiter, newline, encoding):
     head = f"# Probe für 20 °C{newline}"
-    curve = curve_of(tmp_path, (head + table(delimiter=delimiter, newline=newline)).encode(encoding))
+    curve = curve_of((head + table(delimiter=delimiter, newline=newline)).encode(encoding))
     assert np.column_stack([curve.q, curve.intensity, curve.sigma]).tolist() == ROWS
     assert curve.header.lstrip("\ufeff") == head
     assert curve.metadata["table"]["newline"] == newline
 
 
 @pytest.mark.parametrize("delimiter", [" ", "\t", ";", " ; "])
-def test_decimal_comma(tmp_path, delimiter):
-    curve = curve_of(tmp_path, table(delimiter=delimiter, comma=True))
+def test_decimal_comma(curve_of, delimiter):
+    curve = curve_of(table(delimiter=delimiter, comma=True))
     assert np.column_stack([curve.q, curve.intensity, curve.sigma]).tolist() == ROWS
     assert curve.metadata["table"]["decimal"] == ","
 
@@ -54,14 +45,14 @@ def test_comma_between_integers_is_a_delimiter_unless_cells_are_cut_otherwise():
     assert uses_decimal_comma(["1,5\t2", "3\t4,5"])
 
 
-def test_empty_cell_is_nan_and_remembered(tmp_path):
-    curve = curve_of(tmp_path, "0.1\t\t3\n0.2\t5\t6\n0.3\t7\t8\n")
+def test_empty_cell_is_nan_and_remembered(curve_of):
+    curve = curve_of("0.1\t\t3\n0.2\t5\t6\n0.3\t7\t8\n")
     assert np.isnan(curve.intensity[0])
     assert curve.metadata["table"]["empty_cells"] == [[0, 1]]
 
 
-def test_footer_and_blank_lines_are_kept(tmp_path):
-    curve = curve_of(tmp_path, "head\n\n1 2\n\n3 4\n5 6\n\nfoot 1 2 3\n")
+def test_footer_and_blank_lines_are_kept(curve_of):
+    curve = curve_of("head\n\n1 2\n\n3 4\n5 6\n\nfoot 1 2 3\n")
     assert curve.q.tolist() == [1, 3, 5]
     assert curve.header == "head\n\n" + "\nfoot 1 2 3\n"
     assert curve.metadata["table"]["blank_lines_after_rows"] == [1]
@@ -79,8 +70,8 @@ def test_footer_and_blank_lines_are_kept(tmp_path):
         ("one two three four", ["q", "intensity", "sigma", "dq"]),
     ],
 )
-def test_labels_say_what_the_columns_are(tmp_path, labels, columns):
-    curve = curve_of(tmp_path, f"title\n{labels}\n0.1 2 0.3 0.04\n0.2 3 0.4 0.05\n")
+def test_labels_say_what_the_columns_are(curve_of, labels, columns):
+    curve = curve_of(f"title\n{labels}\n0.1 2 0.3 0.04\n0.2 3 0.4 0.05\n")
     assert curve.metadata["table"]["columns"] == columns
 
 
@@ -96,40 +87,40 @@ def test_labels_say_what_the_columns_are(tmp_path, labels, columns):
         ("q", None),
     ],
 )
-def test_unit_of_q_is_kept_as_spelled(tmp_path, label, unit):
-    assert curve_of(tmp_path, f"{label} I\n0.1 2\n0.2 3\n").units["q"] == unit
+def test_unit_of_q_is_kept_as_spelled(curve_of, label, unit):
+    assert curve_of(f"{label} I\n0.1 2\n0.2 3\n").units["q"] == unit
 
 
 @pytest.mark.parametrize(
     "line", ["1/nm 1/m 1/m", "[1/nm] [1/m] [1/m]", "(1/nm)\t(1/m)\t(1/m)", "# 1/nm  1/m  1/m"]
 )
-def test_line_of_units_below_the_labels(tmp_path, line):
-    curve = curve_of(tmp_path, f"q I dI\n{line}\n0.1 2 0.3\n0.2 3 0.4\n")
+def test_line_of_units_below_the_labels(curve_of, line):
+    curve = curve_of(f"q I dI\n{line}\n0.1 2 0.3\n0.2 3 0.4\n")
     assert curve.units == {"q": "1/nm", "intensity": "1/m", "sigma": "1/m"}
 
 
-def test_line_of_units_may_leave_some_out(tmp_path):
-    curve = curve_of(tmp_path, "q I dI\n1/nm - -\n0.1 2 0.3\n0.2 3 0.4\n")
+def test_line_of_units_may_leave_some_out(curve_of):
+    curve = curve_of("q I dI\n1/nm - -\n0.1 2 0.3\n0.2 3 0.4\n")
     assert curve.units == {"q": "1/nm", "intensity": None, "sigma": None}
 
 
-def test_unlabelled_columns_that_cannot_be_errors_are_not_called_so(tmp_path):
-    curve = curve_of(tmp_path, "0.1 2 -1\n0.2 3 -1\n")
+def test_unlabelled_columns_that_cannot_be_errors_are_not_called_so(curve_of):
+    curve = curve_of("0.1 2 -1\n0.2 3 -1\n")
     assert curve.sigma is None and curve.columns["column_3"].tolist() == [-1, -1]
-    curve = curve_of(tmp_path, "0.1 2 0.3 7\n0.2 3 0.3 8\n")
+    curve = curve_of("0.1 2 0.3 7\n0.2 3 0.3 8\n")
     assert curve.dq is None and curve.columns["column_4"].tolist() == [7, 8]
-    curve = curve_of(tmp_path, "0.1 2 0.3 0.01\n0.2 3 0.3 0.02\n")
+    curve = curve_of("0.1 2 0.3 0.01\n0.2 3 0.3 0.02\n")
     assert curve.dq.tolist() == [0.01, 0.02]
 
 
 @pytest.mark.parametrize("word", ["NaN", "nan", "-1.#IND", "1.#QNAN", "-nan(ind)"])
-def test_not_a_number_in_every_spelling(tmp_path, word):
-    curve = curve_of(tmp_path, f"0.1 {word}\n0.2 3\n")
+def test_not_a_number_in_every_spelling(curve_of, word):
+    curve = curve_of(f"0.1 {word}\n0.2 3\n")
     assert np.isnan(curve.intensity[0])
 
 
-def test_infinity_fortran_exponents_and_bare_points(tmp_path):
-    curve = curve_of(tmp_path, "1.5D-01 inf\n.25 -Infinity\n3. 1.#INF\n4d0 +7\n")
+def test_infinity_fortran_exponents_and_bare_points(curve_of):
+    curve = curve_of("1.5D-01 inf\n.25 -Infinity\n3. 1.#INF\n4d0 +7\n")
     assert curve.q.tolist() == [0.15, 0.25, 3.0, 4.0]
     assert curve.intensity.tolist() == [np.inf, -np.inf, np.inf, 7]
 
@@ -166,25 +157,25 @@ def test_decoded_text_encodes_to_the_bytes(raw):
         ("2theta I err", "angle"),
     ],
 )
-def test_tables_of_something_else_are_refused_by_their_labels(tmp_path, labels, what):
+def test_tables_of_something_else_are_refused_by_their_labels(curve_of, labels, what):
     with pytest.raises(FormatError, match="not a curve") as caught:
-        curve_of(tmp_path, f"{labels}\n1 2 3\n4 5 6\n")
+        curve_of(f"{labels}\n1 2 3\n4 5 6\n")
     assert what in str(caught.value)
 
 
-def test_seven_columns_need_labels(tmp_path):
+def test_seven_columns_need_labels(curve_of):
     row = "0.1 2 3 4 5 6 7\n"
     with pytest.raises(FormatError, match="7 columns without labels"):
-        curve_of(tmp_path, row * 3)
-    assert list(curve_of(tmp_path, "q I dI a b c d\n" + row * 3).columns) == ["a", "b", "c", "d"]
+        curve_of(row * 3)
+    assert list(curve_of("q I dI a b c d\n" + row * 3).columns) == ["a", "b", "c", "d"]
 
 
-def test_text_that_begins_like_a_bitmap_is_text(tmp_path):
-    assert len(curve_of(tmp_path, "BM29 beamline\n0.1 2\n0.2 3\n").q) == 2
+def test_text_that_begins_like_a_bitmap_is_text(curve_of):
+    assert len(curve_of("BM29 beamline\n0.1 2\n0.2 3\n").q) == 2
 
 
-def test_values_that_overflow_become_infinite_as_float_does(tmp_path):
-    assert curve_of(tmp_path, "0.1 1e400\n0.2 1\n").intensity[0] == float("1e400")
+def test_values_that_overflow_become_infinite_as_float_does(curve_of):
+    assert curve_of("0.1 1e400\n0.2 1\n").intensity[0] == float("1e400")
 
 
 TOKENS = [
@@ -230,11 +221,11 @@ def test_any_jumble_of_text_is_a_record_or_a_format_error(tmp_path_factory, toke
             assert "a.dat" in str(error) and "\n" not in str(error)
 
 
-def test_xml_in_utf_16(tmp_path):
+def test_xml_in_utf_16(curve_of):
     xml = (
         '<?xml version="1.0" encoding="UTF-16"?><SASroot version="1.1"><SASentry><Title>Probe für é</Title>'
         "<SASdata>"
         '<Idata><Q unit="1/nm">0.1</Q><I unit="1/m">2</I></Idata></SASdata></SASentry></SASroot>'
     )
-    curve = curve_of(tmp_path, xml.encode("utf-16"), "a.xml")
+    curve = curve_of(xml.encode("utf-16"), "a.xml")
     assert curve.name == "Probe für é" and curve.q.tolist() == [0.1] and curve.sigma is None
