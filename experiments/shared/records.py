@@ -100,11 +100,11 @@ def cell(results: Results, table: str, row: str, column: str) -> float | None:
     for found in results.tables:
         if found.name != table:
             continue
-        wanted = dict(part.strip().split("=", 1) for part in row.split(";")) if "=" in row else {}
-        if not set(wanted) <= set(found.columns) or not wanted:
-            wanted = {found.columns[0]: row}
+        pairs = [part.strip().partition("=") for part in row.split(";")]
+        named = all(sign and key in found.columns for key, sign, _ in pairs)
+        wanted = {key: text for key, _, text in pairs} if named else {found.columns[0]: row}
         rows = [one for one in found.rows if all(str(one.get(key)) == text for key, text in wanted.items())]
-        if len(rows) > 1 and "=" in row:
+        if len(rows) > 1 and named:
             raise InputError(f"{results.name}, {table}: {row!r} is {len(rows)} rows; name more columns")
         value = rows[0].get(column) if rows else None
         return None if value is None else float(value)
