@@ -60,10 +60,10 @@ def commit() -> str:
 
 def git(*arguments: str) -> str:
     try:
-        found = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
+        answer = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
     except OSError:
         return ""
-    return found.stdout.strip() if found.returncode == 0 else ""
+    return answer.stdout.strip() if answer.returncode == 0 else ""
 
 
 def keep(run: Results, folder: Path | None = None) -> Path:
@@ -97,13 +97,15 @@ def cell(results: Results, table: str, row: str, column: str) -> float | None:
 
     ``row`` is the value of the table's first column, or ``column=value`` pairs parted by semicolons.
     """
-    for found in results.tables:
-        if found.name != table:
+    for candidate in results.tables:
+        if candidate.name != table:
             continue
         pairs = [part.strip().partition("=") for part in row.split(";")]
-        named = all(sign and key in found.columns for key, sign, _ in pairs)
-        wanted = {key: text for key, _, text in pairs} if named else {found.columns[0]: row}
-        rows = [one for one in found.rows if all(str(one.get(key)) == text for key, text in wanted.items())]
+        named = all(sign and key in candidate.columns for key, sign, _ in pairs)
+        wanted = {key: text for key, _, text in pairs} if named else {candidate.columns[0]: row}
+        rows = [
+            one for one in candidate.rows if all(str(one.get(key)) == text for key, text in wanted.items())
+        ]
         if len(rows) > 1 and named:
             raise InputError(f"{results.name}, {table}: {row!r} is {len(rows)} rows; name more columns")
         value = rows[0].get(column) if rows else None

@@ -37,7 +37,7 @@ def environment() -> dict[str, Any]:
         "cpu": _cpu_name(),
         "cores": cores,
         "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "versions": {name: found for name in LIBRARIES if (found := _version(name)) is not None},
+        "versions": {name: number for name in LIBRARIES if (number := _version(name)) is not None},
     }
 
 

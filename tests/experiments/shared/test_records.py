@@ -66,7 +66,13 @@ def mark(shown, row="set=a; codec=x", tail=""):
 
 @pytest.mark.parametrize(
     ("shown", "tail", "agrees"),
-    [("0.5", "", True), ("0.50", "", True), ("0.51", "", False), ("0.4", "", False), ("50", " :: * 100", True)]
+    [
+        ("0.5", "", True),
+        ("0.50", "", True),
+        ("0.51", "", False),
+        ("0.4", "", False),
+        ("50", " :: * 100", True),
+    ]
     + [("49", " :: * 100", False), ("0.25", " :: / 2", True), ("0.26", " :: / 2", False)],
 )
 def test_a_figure_in_a_text_that_differs_from_the_run_is_told(folder, shown, tail, agrees):
