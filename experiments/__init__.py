@@ -14,7 +14,6 @@ _RUN_BY_ALL = {
     "heat": "reconstruction.heat",
     "scattering_files": "scattering.files",
     "sas_compression": "compression.real_curves",
-    "error_bars": "compression.error_bars",
     "sparse_codes": "compression.sparse_codes",
     "principal_directions": "theory.principal_directions",
     "landscape": "theory.landscape",
