@@ -35,6 +35,8 @@ def circumstances(run: Results) -> str:
     known = run.environment
     versions = ", ".join(f"{name} {number}" for name, number in known.get("versions", {}).items())
     cores = f"{known['cores']} cores, {known['system']}" if "cores" in known else ""
+    if known.get("load") is not None:
+        cores += f"; load {known['load']:g}"
     lines = {
         "command": f"`{known['command']}`",
         "commit": known["commit"],

@@ -19,7 +19,7 @@ __all__ = ["FOLDER", "ROOT", "cell", "commit", "keep", "kept", "record_of", "rec
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "experiments" / "results"
-KEPT = ("python", "system", "cores", "time", "versions")  # of the environment: nothing that names a machine
+KEPT = ("python", "system", "cores", "load", "time", "versions")  # of the environment: no name of a machine
 LARGEST_FIGURE = 4000  # bytes of JSON: larger ones are drawn in the HTML report only
 MADE = "made by the command"
 BY_HAND = "recorded by hand from the text of commit {commit}, not regenerated"
