@@ -95,25 +95,25 @@ def row_of(
     }
 
 
-def rival_row(found: Tuned, n_values: int) -> dict[str, Any]:
-    seconds = found.encode_seconds, found.decode_seconds
-    variant = f"{found.layout}, {found.setting}"
-    return row_of(found.codec, variant, found.n_bytes, n_values, found.max_error, seconds)
+def rival_row(tuned: Tuned, n_values: int) -> dict[str, Any]:
+    seconds = tuned.encode_seconds, tuned.decode_seconds
+    variant = f"{tuned.layout}, {tuned.setting}"
+    return row_of(tuned.codec, variant, tuned.n_bytes, n_values, tuned.max_error, seconds)
 
 
-def set_rows(found: TestSet, efforts: Sequence[int], keep: bool = False) -> Rows:
+def set_rows(tests: TestSet, efforts: Sequence[int], keep: bool = False) -> Rows:
     """All bounds of a set, the samples stacked in one array."""
     rows: Rows = []
-    for bound in found.bounds:
-        labels = {"set": found.name, "bound": bound, "samples": len(found.data)}
-        floor = {"floor": found.floors[bound]} if bound in found.floors else {}
-        rows.append(labels | our_row(found.data, bound, len(found.data), found.curves) | floor)
-        if found.curves:
-            rows.append(labels | our_row(found.data, bound, len(found.data), True, "fast") | floor)
-        for tuned in kept_rivals(found.data, bound, efforts=tuple(efforts), keep=keep):
-            rows.append(labels | rival_row(tuned, found.data.size))
-        if found.more is not None and "SZ3" in codecs():
-            rows.append(labels | large_stack_row(found.more, bound))
+    for bound in tests.bounds:
+        labels = {"set": tests.name, "bound": bound, "samples": len(tests.data)}
+        floor = {"floor": tests.floors[bound]} if bound in tests.floors else {}
+        rows.append(labels | our_row(tests.data, bound, len(tests.data), tests.curves) | floor)
+        if tests.curves:
+            rows.append(labels | our_row(tests.data, bound, len(tests.data), True, "fast") | floor)
+        for tuned in kept_rivals(tests.data, bound, efforts=tuple(efforts), keep=keep):
+            rows.append(labels | rival_row(tuned, tests.data.size))
+        if tests.more is not None and "SZ3" in codecs():
+            rows.append(labels | large_stack_row(tests.more, bound))
     return rows
 
 
@@ -127,15 +127,15 @@ def large_stack_row(data: np.ndarray, bound: str) -> dict[str, Any]:
     return row_of(LARGE_STACK, variant, n_bytes, data.size, result.max_error, seconds)
 
 
-def alone_rows(found: TestSet, sizes: Sequence[int], bounds: Sequence[str], keep: bool = False) -> Rows:
+def alone_rows(tests: TestSet, sizes: Sequence[int], bounds: Sequence[str], keep: bool = False) -> Rows:
     """Small sets: ``n`` samples in one array; for n = 1 the mean over many single samples."""
     rows: Rows = []
     for n in sizes:
-        pieces = [found.data[:n]] if n > 1 else list(found.data[: max(sizes)])
+        pieces = [tests.data[:n]] if n > 1 else list(tests.data[: max(sizes)])
         n_values = sum(piece.size for piece in pieces)
         for bound in bounds:
-            labels = {"set": found.name, "bound": bound, "samples": n}
-            ours = [our_row(piece, bound, n, found.curves) for piece in pieces]
+            labels = {"set": tests.name, "bound": bound, "samples": n}
+            ours = [our_row(piece, bound, n, tests.curves) for piece in pieces]
             rows.append(labels | summed(ours, n_values))
             others: dict[str, Rows] = {}
             for piece in pieces:
@@ -168,11 +168,11 @@ def kept_rivals(
     path = cache_folder() / "rivals" / f"{digest.hexdigest()[:32]}.json"
     if path.is_file():
         return [Tuned(**one) for one in json.loads(path.read_text(encoding="utf-8"))]
-    found = tuned_rivals(array, bound, sigma, mask, efforts=efforts, repeats=REPEATS)
+    tuned = tuned_rivals(array, bound, sigma, mask, efforts=efforts, repeats=REPEATS)
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_path(path, overwrite=True) as temporary:
-        temporary.write_text(json.dumps([vars(one) for one in found]), encoding="utf-8")
-    return found
+        temporary.write_text(json.dumps([vars(one) for one in tuned]), encoding="utf-8")
+    return tuned
 
 
 def versions() -> list[str]:
@@ -187,7 +187,7 @@ def summed(rows: Rows, n_values: int) -> dict[str, Any]:
     """One row for several pieces that are coded each on its own."""
     size = sum(row["bytes"] for row in rows)
     values = [row["bytes"] / row["bits / value"] for row in rows]
-    found = {
+    total = {
         "codec": rows[0]["codec"],
         "variant": rows[0]["variant"] if len(rows) == 1 else "each its best",
         "bytes": size,
@@ -195,13 +195,13 @@ def summed(rows: Rows, n_values: int) -> dict[str, Any]:
         "max error / bound": max(row["max error / bound"] for row in rows),
     }
     for key in ("encode MB/s", "decode MB/s"):
-        found[key] = sum(values) / sum(v / row[key] for v, row in zip(values, rows, strict=True))
+        total[key] = sum(values) / sum(v / row[key] for v, row in zip(values, rows, strict=True))
     if "broken" in rows[0]:
-        found["broken"] = sum(row["broken"] for row in rows)
-    return found
+        total["broken"] = sum(row["broken"] for row in rows)
+    return total
 
 
 def best_bits(rows: Rows, names: Sequence[str]) -> tuple[str, float]:
     """Name and rate of the best of some codecs in rows of one set and bound; NaN where none is."""
-    found = [(row["bits / value"], row["codec"]) for row in rows if row["codec"] in names]
-    return (min(found)[1], min(found)[0]) if found else ("", float("nan"))
+    candidates = [(row["bits / value"], row["codec"]) for row in rows if row["codec"] in names]
+    return (min(candidates)[1], min(candidates)[0]) if candidates else ("", float("nan"))

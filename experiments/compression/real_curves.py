@@ -134,13 +134,13 @@ def parts_table(curves: list[Curve]) -> Table:
         for key, text in rest.items():
             texts.setdefault(key, []).append(text)
     rows: list[dict[str, Any]] = []
-    for key, found in arrays.items():
-        wide = np.concatenate([np.asarray(a, np.float64).ravel() for a in found])
-        size, coded = sum(a.nbytes for a in found), len(invae.compress(found))
+    for key, values in arrays.items():
+        wide = np.concatenate([np.asarray(a, np.float64).ravel() for a in values])
+        size, coded = sum(a.nbytes for a in values), len(invae.compress(values))
         row = {"part": key, "raw bytes": size, "coded alone": coded, "raw / coded": size / coded}
         rows.append(row | {"distinct values": len(np.unique(wide)) / len(wide)})
-    for key, found in texts.items():
-        plain = json.dumps(found).encode()
+    for key, contents in texts.items():
+        plain = json.dumps(contents).encode()
         coded = len(zstandard.ZstdCompressor(level=19).compress(plain))
         rows.append({"part": f"text: {key}", "raw bytes": len(plain), "coded alone": coded})
     rows.sort(key=lambda row: -row["coded alone"])

@@ -75,7 +75,7 @@ def ring_rows(frames: dict[str, np.ndarray], k: float = SCIENCE) -> Rows:
             z = scores.z[scores.n_pixels >= FEWEST]
             if not z.size:
                 continue
-            found = {
+            row = {
                 "frame": name,
                 "codec": codec,
                 "median": float(np.median(image[~bad])),
@@ -85,8 +85,8 @@ def ring_rows(frames: dict[str, np.ndarray], k: float = SCIENCE) -> Rows:
                 "mean z": float(z.mean()),
             }
             if codec == "invae":
-                found["bits / value"] = 8 * len(blob) / image.size
-            rows.append(found)
+                row["bits / value"] = 8 * len(blob) / image.size
+            rows.append(row)
     return rows
 
 
@@ -127,10 +127,10 @@ def physics_rows(
             copy = coded(curve.replace(intensity=intensity, sigma=sigma))
             errors.append((copy - intensity) / sigma)
             try:
-                found = compare_physics(curve.q, intensity, copy, sigma)
+                quantities = compare_physics(curve.q, intensity, copy, sigma)
             except InvaeError:
                 continue
-            for row in found:
+            for row in quantities:
                 if row["valid"] and np.isfinite(row["shift"]):
                     shifts.setdefault(row["quantity"], []).append(row["shift"])
         length = max(map(len, errors))

@@ -167,10 +167,10 @@ def archive_row(logs: np.ndarray, X: float) -> dict[str, Any]:
 def rival_rows(scaled: np.ndarray, X: float, like: np.ndarray) -> list[dict[str, Any]]:
     """SZ3, SPERR, ZFP, JPEG 2000, grids with JPEG XL or the best lossless coder; tuned to an rms of X."""
     array = scaled.astype(np.float32)
-    found = codecs()
+    rivals = codecs()
     rows = []
     for name in ("SZ3", "SPERR", "ZFP", "grid + best lossless"):
-        codec = found[name]
+        codec = rivals[name]
         if not codec.supports(array, X):
             continue
 

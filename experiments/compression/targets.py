@@ -120,9 +120,9 @@ def run(config: dict[str, Any], rng: np.random.Generator) -> Results:
         stages["rings"] = lambda own: labelled("rings", ring_rows(frames))
     if config["l2"]:
         stages["l2"] = lambda own: l2_rows(config["l2"], own)
-    found = run_stages(stages, config | {"model": model}, rng, failed)
-    rates = [row for row in found if "table" not in row]
-    kinds = {kind: [drop(row) for row in found if row.get("table") == kind] for kind in KINDS}
+    measured = run_stages(stages, config | {"model": model}, rng, failed)
+    rates = [row for row in measured if "table" not in row]
+    kinds = {kind: [drop(row) for row in measured if row.get("table") == kind] for kind in KINDS}
     figures = target_figures(rates, kinds, model_size(curves=True), model_size(curves=False))
     results.figures.append(rate_figure(rates))
     results.tables.append(target_table("compression_targets", figures))
@@ -162,8 +162,8 @@ def set_stage(name: str, config: dict[str, Any]) -> Any:
 
 
 def small_rows(config: dict[str, Any]) -> Rows:
-    found = SIMULATED["curves"](config)
-    rows = alone_rows(found, config["alone"], config["alone_bounds"], config["resume"])
+    curves = SIMULATED["curves"](config)
+    rows = alone_rows(curves, config["alone"], config["alone_bounds"], config["resume"])
     return [row | {"set": f"curves, {row['samples']} alone"} for row in rows]
 
 
@@ -180,9 +180,9 @@ def failed(name: str, why: str) -> dict[str, Any]:
 
 
 def l2_rows(config: dict[str, Any], rng: np.random.Generator) -> Rows:
-    found = sparse_codes.run({**sparse_codes.QUICK, **config}, rng)
+    results = sparse_codes.run({**sparse_codes.QUICK, **config}, rng)
     rows: Rows = []
-    for table in found.tables:
+    for table in results.tables:
         if table.name in ("curves", "frames"):
             rows += [{"table": "l2", "set": table.name, **row} for row in table.rows]
     return rows

@@ -77,15 +77,15 @@ def science_figures(kinds: dict[str, Rows]) -> Rows:
             figure(f"{label} rms shift over all rings", rms, detail),
             figure(f"{label} rms shift, worst frame", max(r["rms z"] for r in rings), detail),
         ]
-    for found in kinds["physics"]:
-        quantity, detail = found["quantity"], f"{found['curves']} curves"
-        if found["codec"] != "invae":
+    for row in kinds["physics"]:
+        quantity, detail = row["quantity"], f"{row['curves']} curves"
+        if row["codec"] != "invae":
             continue
         if quantity.startswith("run test"):
-            figures.append(figure("run test over all errors: median p", found["p"], detail))
+            figures.append(figure("run test over all errors: median p", row["p"], detail))
         elif quantity in INTO_TARGETS:
             name = f"{quantity} at .5 sigma: rms shift in its own sigma"
-            figures.append(figure(name, found["rms shift / sigma"], detail))
+            figures.append(figure(name, row["rms shift / sigma"], detail))
     return figures
 
 
@@ -100,14 +100,14 @@ def winner_rows(rates: Rows, kinds: dict[str, Rows]) -> Rows:
         if ours is None or not rival:
             continue
         value = ours["bits / value"]
-        found = {"set": name, "demand": bound, "causal predictor": value}
-        found |= {"best rival": bits, "which": rival, "rival / ours": bits / value}
+        row = {"set": name, "demand": bound, "causal predictor": value}
+        row |= {"best rival": bits, "which": rival, "rival / ours": bits / value}
         if "floor" in ours:
-            found |= {"floor": ours["floor"], "above the floor": value - ours["floor"]}
-        found["shortest"] = "causal predictor" if value < bits else rival
+            row |= {"floor": ours["floor"], "above the floor": value - ours["floor"]}
+        row["shortest"] = "causal predictor" if value < bits else rival
         if "floor" in ours and value - ours["floor"] < 0.1 * max(ours["floor"], 1.0):
-            found["shortest"] += ", at the floor"
-        rows.append(found)
+            row["shortest"] += ", at the floor"
+        rows.append(row)
     return rows + [
         l2_winner(name, X, kinds["l2"]) for name, X in dict.fromkeys((r["set"], r["X"]) for r in kinds["l2"])
     ]
@@ -134,8 +134,8 @@ def l2_winner(name: str, X: float, rows: Rows) -> dict[str, Any]:
     }
 
 
-def sample_values(found: dict[str, Any]) -> float:
-    return 8 * found["bytes / sample"] / found["bits / value"]
+def sample_values(row: dict[str, Any]) -> float:
+    return 8 * row["bytes / sample"] / row["bits / value"]
 
 
 def mine(here: Rows) -> dict[str, Any] | None:

@@ -58,10 +58,10 @@ def dot_rows(side: int, rng: np.random.Generator) -> list[dict[str, Any]]:
     """Worst |<F x, y> - <x, F^T y>| relative to |F x| |y|, of each kind of operator."""
     rows = []
     for kind, members in operators(side, rng).items():
-        found = {name: max(dot_test(F, rng) for _ in range(DRAWS)) for name, F in members.items()}
-        worst = max(found, key=lambda name: found[name])
-        detail = f"{len(found)} operators, {DRAWS} pairs of vectors each; worst: {worst}"
-        rows.append(figure(f"dot test, {kind}", found[worst], detail))
+        defects = {name: max(dot_test(F, rng) for _ in range(DRAWS)) for name, F in members.items()}
+        worst = max(defects, key=lambda name: defects[name])
+        detail = f"{len(defects)} operators, {DRAWS} pairs of vectors each; worst: {worst}"
+        rows.append(figure(f"dot test, {kind}", defects[worst], detail))
     return rows
 
 

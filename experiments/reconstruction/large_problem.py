@@ -35,10 +35,12 @@ def fit_large(size: int, n: int, level: float, seed: int) -> dict[str, float]:
         for step in ("draw", "fit"):
             arguments = [step, folder, str(size), str(n), str(level), str(seed)]
             command = [sys.executable, "-m", "experiments.reconstruction.large_problem", *arguments]
-            found = subprocess.run(command, check=False, capture_output=True, text=True)
-            if found.returncode != 0:
-                raise RuntimeError(f"the process of the large problem failed: {found.stderr.strip()[-300:]}")
-    return json.loads(found.stdout)
+            process = subprocess.run(command, check=False, capture_output=True, text=True)
+            if process.returncode != 0:
+                raise RuntimeError(
+                    f"the process of the large problem failed: {process.stderr.strip()[-300:]}"
+                )
+    return json.loads(process.stdout)
 
 
 def draw(folder: Path, size: int, n: int, level: float, seed: int) -> None:
@@ -64,8 +66,8 @@ def fit(folder: Path, size: int, level: float) -> dict[str, float]:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     cgls = Cgls(F, parameter="discrepancy", noise=noise).fit()
     errors = [float(relative_error(np.asarray(method.predict(y)), test).mean()) for method in (linear, cgls)]
-    found = {"seconds": timing.median, "spread": timing.spread, "processor_seconds": busy, "peak_gib": peak}
-    return found | {"error": errors[0], "cgls": errors[1]}
+    figures = {"seconds": timing.median, "spread": timing.spread, "processor_seconds": busy, "peak_gib": peak}
+    return figures | {"error": errors[0], "cgls": errors[1]}
 
 
 def fitted(F: Radon, noise: GaussianNoise, signals: np.ndarray, clean: np.ndarray) -> BayesRiskReconstructor:

@@ -245,9 +245,9 @@ class PylopsCgls(Peer):
     max_iter = 60
 
     def candidates(self, y: np.ndarray) -> Iterator[tuple[Any, np.ndarray]]:
-        found: list[np.ndarray] = []
-        self._run(y, self.max_iter, callback=lambda x: found.append(x.copy()))
-        yield from enumerate(found, 1)
+        images: list[np.ndarray] = []
+        self._run(y, self.max_iter, callback=lambda x: images.append(x.copy()))
+        yield from enumerate(images, 1)
 
     def solve(self, y: np.ndarray, setting: Any) -> np.ndarray:
         return self._run(y, setting, callback=None)

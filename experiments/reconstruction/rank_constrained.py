@@ -65,9 +65,9 @@ def images(
         train = photograph_patches(n_train, (SIZE, SIZE), rng)
         test = photograph_patches(n_test, (SIZE, SIZE), rng, split="test")
         return train.reshape(n_train, -1), test.reshape(n_test, -1)
-    for found in available_sets([name]):
-        if found.shape == (SIZE, SIZE):
-            rows = found.subset(n_train + n_test, rng).pixels
+    for images in available_sets([name]):
+        if images.shape == (SIZE, SIZE):
+            rows = images.subset(n_train + n_test, rng).pixels
             rows = rows[rng.permutation(len(rows))]
             n_test = min(n_test, len(rows) // 4)
             return rows[n_test:], rows[:n_test]

@@ -106,12 +106,12 @@ def one_case(
         f"{name}: {len(test)} held-out images, {len(validation)} to tune on, {len(train)} to learn from; "
         f"networks trained for {config['seconds']:g} s; relative error, ± its standard error."
     )
-    found = compare(
+    comparison = compare(
         methods, test.signals, y_test, rival="TV, tuned", repeats=REPEATS, name=name, caption=caption
     )
-    found.table.best = {"error": "min"}
-    results.tables.append(found.table)
-    results.figures.append(image_figure(name, test, found.estimates, found.errors))
+    comparison.table.best = {"error": "min"}
+    results.tables.append(comparison.table)
+    results.figures.append(image_figure(name, test, comparison.estimates, comparison.errors))
 
 
 def tuned(F: Radon, noise: GaussianNoise, config: dict[str, Any]) -> dict[str, Any]:

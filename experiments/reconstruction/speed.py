@@ -21,8 +21,8 @@ def seconds_per_sample(methods: dict[str, Any], batches: dict[str, np.ndarray]) 
     """Median seconds of ``predict`` per sample, the methods taking turns, after one untimed sample each."""
     works = {label: partial(method.predict, batches[label]) for label, method in methods.items()}
     first = {label: partial(method.predict, batches[label][:1]) for label, method in methods.items()}
-    found = time_calls(works, warm_up=first)
-    return {label: timing.median / len(batches[label]) for label, timing in found.items()}
+    timings = time_calls(works, warm_up=first)
+    return {label: timing.median / len(batches[label]) for label, timing in timings.items()}
 
 
 def astra_ratio(F: Radon, signals: np.ndarray) -> float | None:
@@ -41,7 +41,7 @@ def astra_ratio(F: Radon, signals: np.ndarray) -> float | None:
             key, _ = astra.create_sino(image, projector)
             astra.data2d.delete(key)
 
-    found = time_calls({"astra": project, "ours": lambda: F.apply(signals)}, repeats=PAIRS)
+    timings = time_calls({"astra": project, "ours": lambda: F.apply(signals)}, repeats=PAIRS)
     astra.projector.delete(projector)
-    ratios = [a / b for a, b in zip(found["astra"].seconds, found["ours"].seconds)]
+    ratios = [a / b for a, b in zip(timings["astra"].seconds, timings["ours"].seconds)]
     return float(np.median(ratios)) * len(signals) / len(few)

@@ -108,12 +108,12 @@ def run_family(
     for level in levels:
         noise = GaussianNoise(relative=level)
         name = f"{LABELS[family]}, {label}{100 * level:g} % noise"
-        found, full = compare_on(sets, operator, family_of_maps, noise, config, rng, name, nonnegative)
-        results.tables.append(found.table)
-        for row in found.rows:
+        comparison, full = compare_on(sets, operator, family_of_maps, noise, config, rng, name, nonnegative)
+        results.tables.append(comparison.table)
+        for row in comparison.rows:
             errors.setdefault(row["method"], []).append(row["error"])
         draw = image_figure if len(operator.dims) == 2 else line_figure
-        results.figures.append(draw(name, sets["test"], found.estimates, found.errors))
+        results.figures.append(draw(name, sets["test"], comparison.estimates, comparison.errors))
         y_test = noise.sample(sets["calibration"].clean, rng)
         results.figures.append(risk_figure(name, full, sets["calibration"], y_test))
         add_row(results, TRUST, TRUST_CAPTION, trust_row(name, full, sets["calibration"], noise, rng))
@@ -175,20 +175,20 @@ def compare_on(
     methods["Bayes-risk, full rank"] = full
     if isinstance(operator, Radon):
         caption += " Inside: without the rim of the field of view, at less than .85 of its radius."
-    found = compare(
+    comparison = compare(
         methods, test.signals, y_test, rival=strongest, repeats=REPEATS, name=name, caption=caption
     )
     if isinstance(operator, Radon):
-        add_inside(found, test.signals)
-    return found, full
+        add_inside(comparison, test.signals)
+    return comparison, full
 
 
-def add_inside(found: Comparison, truth: np.ndarray) -> None:
+def add_inside(comparison: Comparison, truth: np.ndarray) -> None:
     """The error away from the rim of a round object, which learnt maps know and others do not."""
     rows, columns = (np.linspace(-1, 1, size) for size in truth.shape[1:])
     inside = rows[:, None] ** 2 + columns**2 < 0.85**2
-    for row in found.table.rows:
-        error = relative_error(found.estimates[row["method"]][:, inside], truth[:, inside])
+    for row in comparison.table.rows:
+        error = relative_error(comparison.estimates[row["method"]][:, inside], truth[:, inside])
         row["error inside"] = float(error.mean())
 
 

@@ -118,16 +118,16 @@ class Family:
 
     def stages(self) -> dict[str, Any]:
         """Calibration and risk, then every case."""
-        found: dict[str, Any] = {
+        stages: dict[str, Any] = {
             self.name: lambda own: calibration_rows(self.linear, self.sets["calibration"], self.name, own)
         }
         if self.name == "gaussian":
-            found["linear map"] = lambda own: linear_rows(
+            stages["linear map"] = lambda own: linear_rows(
                 self.operator, self.linear, self.sets, self.config, own
             )
         for case in self.cases:
-            found[f"{self.name} at {100 * case[0]:g} %"] = partial(self.refined, case)
-        return found
+            stages[f"{self.name} at {100 * case[0]:g} %"] = partial(self.refined, case)
+        return stages
 
     def refined(self, case: list[Any], rng: np.random.Generator) -> Rows:
         train = self.sets["train"]
@@ -257,10 +257,11 @@ def calibration_rows(
     measured = float(np.mean(np.sum((x_hat - held.signals).reshape(len(y), -1) ** 2, axis=1)))
     promised, half = linear.validated_risk_, len(y) // 2  # before calibrate, which measures it anew
     linear.calibrate(held.signals[:half], y[:half])
-    found = linear.coverage(held.signals[half:], y[half:], levels=(0.9,))[0]
-    detail = f"{found['gaussian']:.4f} before, {found['width_ratio']:.2f} times the width after; {half} pairs"
+    coverage = linear.coverage(held.signals[half:], y[half:], levels=(0.9,))[0]
+    width = coverage["width_ratio"]
+    detail = f"{coverage['gaussian']:.4f} before, {width:.2f} times the width after; {half} pairs"
     name = LABELS[family]
-    rows = [figure(f"coverage of calibrated 90 % intervals, {name}", found["calibrated"], detail)]
+    rows = [figure(f"coverage of calibrated 90 % intervals, {name}", coverage["calibrated"], detail)]
     if family != "photographs":  # other photographs are another distribution: nothing to promise
         label = f"measured / validated risk, learnt prior, {name}"
         rows.append(figure(label, measured / promised, f"measured {measured:.4g}"))
@@ -286,14 +287,14 @@ def few_sample_rows(config: dict[str, Any], rng: np.random.Generator) -> Rows:
 def scale_rows(config: dict[str, Any], rng: np.random.Generator) -> Rows:
     """One large problem in a process of its own: time and memory of the fit, and accuracy."""
     size, n = config["large"], config["n_large"]
-    found = fit_large(size, n, LEVEL, int(rng.integers(2**31)))
+    large = fit_large(size, n, LEVEL, int(rng.integers(2**31)))
     name, size_text = "large problem", f"{size} x {size}, N = {n}"
-    busy = f"{size_text}; {found['processor_seconds']:.0f} s of processor time, ± {found['spread']:.1f} s"
-    errors = f"linear {found['error']:.4f}, CGLS {found['cgls']:.4f}"
+    busy = f"{size_text}; {large['processor_seconds']:.0f} s of processor time, ± {large['spread']:.1f} s"
+    errors = f"linear {large['error']:.4f}, CGLS {large['cgls']:.4f}"
     return [
-        figure(f"{name}: seconds to fit", found["seconds"], busy),
-        figure(f"{name}: peak memory, data included [GiB]", found["peak_gib"], size_text),
-        figure(f"{name}: error / CGLS", found["error"] / found["cgls"], errors),
+        figure(f"{name}: seconds to fit", large["seconds"], busy),
+        figure(f"{name}: peak memory, data included [GiB]", large["peak_gib"], size_text),
+        figure(f"{name}: error / CGLS", large["error"] / large["cgls"], errors),
     ]
 
 

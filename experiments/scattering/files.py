@@ -51,10 +51,10 @@ def folders(config: dict[str, Any]) -> dict[str, Path]:
     import sasdata.example_data
 
     examples = Path(next(iter(sasdata.example_data.__path__)))
-    found = {f"sasdata examples {part}".strip(): examples / part for part in config["folders"]}
+    folders = {f"sasdata examples {part}".strip(): examples / part for part in config["folders"]}
     if config["beside"] and BESIDE.is_dir():
-        found |= {part: BESIDE / part for part in ("sas1d", "sas2d")}
-    return found
+        folders |= {part: BESIDE / part for part in ("sas1d", "sas2d")}
+    return folders
 
 
 def inventory_tables(name: str, folder: Path) -> list[Table]:

@@ -2,9 +2,10 @@
 
 A mark is an HTML comment right behind a number, invisible where the text is read::
 
-    24,833<!-- figure: compression_targets full | targets | model for curves, bytes | measured -->
+    24,833<!-- figure: compression_targets full :: targets :: model for curves, bytes :: measured -->
 
-Study and configuration, table, row, column; a fifth part ``/ 1e6`` or ``* 100`` changes the unit.
+Study and configuration, table, row (as `records.cell` takes it), column; a fifth part ``/ 1e6`` or
+``* 100`` changes the unit.
 """
 
 from __future__ import annotations
@@ -17,9 +18,9 @@ from invae.errors import InputError
 
 __all__ = ["Mark", "differences", "marks", "unmarked"]
 
-MARK = re.compile(r"(?P<shown>[\d.,]*\d)<!-- figure: (?P<parts>[^>]*?) -->")
+MARK = re.compile(r"(?P<shown>[\d.,]*\d)<!-- figure: (?P<parts>.*?) -->")
 NOT_PROSE = re.compile(r"```.*?```|`[^`]*`|\]\([^)]*\)|<!--.*?-->", re.DOTALL)
-NUMBER = re.compile(r"(?<![\w.])\.?\d[\d.,]*")
+NUMBER = re.compile(r"(?<![\w.])\.?\d[\d.,]*(?:e[-+]?\d+)?")
 
 
 @dataclass(frozen=True)
@@ -46,14 +47,14 @@ def marks(text: str) -> list[Mark]:
     InputError
         A mark that does not lead to a figure.
     """
-    return [mark_of(found["shown"], found["parts"]) for found in MARK.finditer(text)]
+    return [mark_of(match["shown"], match["parts"]) for match in MARK.finditer(text)]
 
 
 def mark_of(shown: str, source: str) -> Mark:
-    parts = [part.strip() for part in source.split(" | ")]
+    parts = [part.strip() for part in source.split(" :: ")]
     if len(parts) not in (4, 5):
         raise InputError(
-            f"mark {source!r} has {len(parts)} parts; wanted: study and configuration | table | row | column"
+            f"mark {source!r} has {len(parts)} parts; wanted: study configuration :: table :: row :: column"
         )
     study, _, configuration = parts[0].partition(" ")
     record = kept(study, configuration)

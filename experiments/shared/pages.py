@@ -32,17 +32,19 @@ def page(name: str, runs: list[Results]) -> str:
 
 def circumstances(run: Results) -> str:
     """A table: command, commit, machine class, versions, date, duration, settings."""
-    found = run.environment
-    versions = ", ".join(f"{name} {number}" for name, number in found.get("versions", {}).items())
-    cores = f"{found['cores']} cores, {found['system']}" if "cores" in found else ""
+    known = run.environment
+    versions = ", ".join(f"{name} {number}" for name, number in known.get("versions", {}).items())
+    cores = f"{known['cores']} cores, {known['system']}" if "cores" in known else ""
+    if known.get("load") is not None:
+        cores += f"; load {known['load']:g}"
     lines = {
-        "command": f"`{found['command']}`",
-        "commit": found["commit"],
-        "figures": found["made"],
+        "command": f"`{known['command']}`",
+        "commit": known["commit"],
+        "figures": known["made"],
         "machine": cores,
-        "Python": found.get("python", ""),
+        "Python": known.get("python", ""),
         "libraries": versions,
-        "date": found.get("time", "")[:10],
+        "date": known.get("time", "")[:10],
         "duration": "" if run.seconds is None else f"{run.seconds:.0f} s",
         "settings": ", ".join(f"{key} {setting(value)}" for key, value in run.config.items()),
     }
@@ -65,18 +67,18 @@ def escaped(text: str) -> str:
 def index(runs: dict[str, list[Results]]) -> str:
     """What was measured, by study, with links."""
     lines = ["# Results", NOTICE.format(name="*"), "| study | shows | kept runs |\n| --- | --- | --- |"]
-    for name, found in runs.items():
+    for name, kept_runs in runs.items():
         kinds = ", ".join(
-            f"{run.environment['configuration']} ({run.environment['commit']})" for run in found
+            f"{run.environment['configuration']} ({run.environment['commit']})" for run in kept_runs
         )
-        lines[-1] += f"\n| [{name}]({name}.md) | {escaped(found[0].title)} | {kinds} |"
+        lines[-1] += f"\n| [{name}]({name}.md) | {escaped(kept_runs[0].title)} | {kinds} |"
     return "\n\n".join(lines) + "\n"
 
 
 def write_pages(source: Path = FOLDER, target: Path = PAGES) -> list[Path]:
     """Write every page and the index anew; the README's picture too, where its run is kept."""
     runs = records(source)
-    texts = {target / f"{name}.md": page(name, found) for name, found in runs.items()}
+    texts = {target / f"{name}.md": page(name, kept_runs) for name, kept_runs in runs.items()}
     texts[target / "README.md"] = index(runs)
     target.mkdir(parents=True, exist_ok=True)
     for path, text in texts.items():

@@ -19,7 +19,7 @@ __all__ = ["FOLDER", "ROOT", "cell", "commit", "keep", "kept", "record_of", "rec
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "experiments" / "results"
-KEPT = ("python", "system", "cores", "time", "versions")  # of the environment: nothing that names a machine
+KEPT = ("python", "system", "cores", "load", "time", "versions")  # of the environment: no name of a machine
 LARGEST_FIGURE = 4000  # bytes of JSON: larger ones are drawn in the HTML report only
 MADE = "made by the command"
 BY_HAND = "recorded by hand from the text of commit {commit}, not regenerated"
@@ -60,10 +60,10 @@ def commit() -> str:
 
 def git(*arguments: str) -> str:
     try:
-        found = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
+        answer = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
     except OSError:
         return ""
-    return found.stdout.strip() if found.returncode == 0 else ""
+    return answer.stdout.strip() if answer.returncode == 0 else ""
 
 
 def keep(run: Results, folder: Path | None = None) -> Path:
@@ -97,14 +97,16 @@ def cell(results: Results, table: str, row: str, column: str) -> float | None:
 
     ``row`` is the value of the table's first column, or ``column=value`` pairs parted by semicolons.
     """
-    for found in results.tables:
-        if found.name != table:
+    for candidate in results.tables:
+        if candidate.name != table:
             continue
-        wanted = dict(part.strip().split("=", 1) for part in row.split(";")) if "=" in row else {}
-        if not set(wanted) <= set(found.columns) or not wanted:
-            wanted = {found.columns[0]: row}
-        rows = [one for one in found.rows if all(str(one.get(key)) == text for key, text in wanted.items())]
-        if len(rows) > 1 and "=" in row:
+        pairs = [part.strip().partition("=") for part in row.split(";")]
+        named = all(sign and key in candidate.columns for key, sign, _ in pairs)
+        wanted = {key: text for key, _, text in pairs} if named else {candidate.columns[0]: row}
+        rows = [
+            one for one in candidate.rows if all(str(one.get(key)) == text for key, text in wanted.items())
+        ]
+        if len(rows) > 1 and named:
             raise InputError(f"{results.name}, {table}: {row!r} is {len(rows)} rows; name more columns")
         value = rows[0].get(column) if rows else None
         return None if value is None else float(value)

@@ -30,7 +30,7 @@ def figure(name: str, measured: float | None, detail: str = "") -> dict[str, Any
 def targets_of(study: str) -> Rows:
     """The targets of one study: name, relation, limit, tolerance (of ±) and why; each is checked."""
     contents = tomllib.loads(FILE.read_text(encoding="utf-8"))
-    found = []
+    checked = []
     for target in contents[study]:
         relation = target["relation"]
         if relation not in RELATIONS or ("tolerance" in target) != (relation == "±"):
@@ -38,8 +38,8 @@ def targets_of(study: str) -> Rows:
                 f"{FILE.name}, {target['name']!r}: relation {relation!r} with keys {sorted(target)}; use one "
                 "of <=, >= with a limit, or ± with a limit and a tolerance"
             )
-        found.append({**target, "why": contents["sources"][target["source"]]})
-    return found
+        checked.append({**target, "why": contents["sources"][target["source"]]})
+    return checked
 
 
 def judge(study: str, figures: Rows) -> Rows:

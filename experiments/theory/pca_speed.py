@@ -115,7 +115,7 @@ def methods(
         return symmetric_eigen(moments.covariance)[1][:, :k]
 
     def trained() -> np.ndarray:
-        found = train_minibatch(
+        run = train_minibatch(
             centred,
             k,
             n_epochs=config["n_epochs"],
@@ -125,7 +125,7 @@ def methods(
             record_every=config["n_epochs"],
             rng=seed,
         )
-        return rayleigh_ritz(found.decoder, signals=X)[0]
+        return rayleigh_ritz(run.decoder, signals=X)[0]
 
     return {
         "streamed Gram matrix": streamed_gram,

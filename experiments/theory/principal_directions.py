@@ -94,14 +94,14 @@ def study(results: Results, images: ImageSet, config: dict, rng: np.random.Gener
 
 def ways(pca: LinearAutoencoder, decoder: np.ndarray, gamma: np.ndarray) -> dict[str, np.ndarray]:
     """Directions (m, q) by each way, turned towards PCA's, since signs mean nothing."""
-    found = {
+    ways_to = {
         "PCA": pca.directions_,
         "Rayleigh-Ritz": rayleigh_ritz(decoder, gamma)[0],
         "SVD(W2)": decoder_svd(decoder)[0],
     }
     return {
         label: U * np.where(np.sum(U * pca.directions_[:, : U.shape[1]], axis=0) < 0, -1.0, 1.0)
-        for label, U in found.items()
+        for label, U in ways_to.items()
     }
 
 

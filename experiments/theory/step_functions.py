@@ -120,12 +120,12 @@ def training_study(config: dict, rng: np.random.Generator) -> tuple[Table, list[
     cases = [(f"random start {i + 1}", t) for i, t in enumerate(starts)] + [("interlaced start", interlaced)]
     for color, (label, thresholds) in enumerate(cases):
         timing = timed_training(codes, x, thresholds, config, rng)
-        found = timing.value
+        trained = timing.value
         rows.append(
-            training_row(f"RMSProp, {label}", found.decoder, found.losses[-1], config["n_epochs"], timing)
+            training_row(f"RMSProp, {label}", trained.decoder, trained.losses[-1], config["n_epochs"], timing)
         )
-        series.append({"label": label, "x": found.epochs[1:], "y": found.losses[1:], "color": color})
-        pictures.append(found.decoder(np.linspace(0.5, n + 1.5, 4 * n)))
+        series.append({"label": label, "x": trained.epochs[1:], "y": trained.losses[1:], "color": color})
+        pictures.append(trained.decoder(np.linspace(0.5, n + 1.5, 4 * n)))
         timing = time_call(partial(variable_projection, codes, x, thresholds))
         projected, steps = timing.value, len(timing.value.losses) - 1
         label = f"variable projection, {label}"

@@ -210,21 +210,21 @@ def compare_codecs(
             progress(done, len(runs))
         if items[smallest].size <= WARM_UP_VALUES:
             run(smallest)  # not counted: compilation and first touches
-        found = [result for key in items if (result := run(key)) is not None]
-        row: dict[str, Any] = {**(labels or {}), "codec": label, "coded": f"{len(found)}/{len(items)}"}
-        if len(found) == len(items):
-            stored = sum(size for size, _ in found)
+        results = [result for key in items if (result := run(key)) is not None]
+        row: dict[str, Any] = {**(labels or {}), "codec": label, "coded": f"{len(results)}/{len(items)}"}
+        if len(results) == len(items):
+            stored = sum(size for size, _ in results)
             row["bytes"] = stored
             row["ratio"] = ratio(total_bytes, stored)
             row["bits / value"] = bits_per_value(stored, n_values)
-            row["max error / bound"] = max(result.max_error for _, result in found)
+            row["max error / bound"] = max(result.max_error for _, result in results)
             row["encode MB/s"] = (
-                total_bytes / 1e6 / max(1e-9, sum(result.encode_seconds for _, result in found))
+                total_bytes / 1e6 / max(1e-9, sum(result.encode_seconds for _, result in results))
             )
             row["decode MB/s"] = (
-                total_bytes / 1e6 / max(1e-9, sum(result.decode_seconds for _, result in found))
+                total_bytes / 1e6 / max(1e-9, sum(result.decode_seconds for _, result in results))
             )
-        if found:
+        if results:
             rows.append(row)
     if progress:
         progress(len(runs), len(runs))

@@ -302,10 +302,10 @@ class TrivialGrid(Codec):
 
 def codecs() -> dict[str, Codec]:
     """Every rival that is installed, by name; those of imagecodecs only where it is importable."""
-    found: list[Codec] = [Zstd(), Bitshuffle("lz4"), Bitshuffle("zstd"), TrivialGrid()]
+    installed: list[Codec] = [Zstd(), Bitshuffle("lz4"), Bitshuffle("zstd"), TrivialGrid()]
     if importlib.util.find_spec("imagecodecs"):
-        found += [Sz3(), Zfp(), Sperr(), JpegXl(), Pcodec()]
-    return {codec.name: codec for codec in found}
+        installed += [Sz3(), Zfp(), Sperr(), JpegXl(), Pcodec()]
+    return {codec.name: codec for codec in installed}
 
 
 def _packers() -> list[tuple[Any, Any]]:

@@ -62,10 +62,10 @@ def layouts(array: np.ndarray) -> dict[str, np.ndarray]:
             side -= 1
         return {"flat": flat} | ({"folded": flat.reshape(side, -1)} if side >= 8 else {})
     if array.ndim == 2:
-        found = {"rows": array, "columns": np.ascontiguousarray(array.T), "flat": flat}
+        views = {"rows": array, "columns": np.ascontiguousarray(array.T), "flat": flat}
         if len(array) % GROUPED == 0 and len(array) > GROUPED:
-            found["volume"] = array.reshape(-1, GROUPED, array.shape[1])
-        return found
+            views["volume"] = array.reshape(-1, GROUPED, array.shape[1])
+        return views
     return {"stack": array, "tall": array.reshape(-1, array.shape[-1]), "flat": flat}
 
 
@@ -102,15 +102,15 @@ def tuned_rivals(
 
     Examples
     --------
-    >>> found = tuned_rivals(np.sin(np.arange(256) / 20).reshape(16, 16), "abs:0.01")
-    >>> all(best.max_error <= 1 for best in found), "grid + best lossless" in [best.codec for best in found]
+    >>> rivals = tuned_rivals(np.sin(np.arange(256) / 20).reshape(16, 16), "abs:0.01")
+    >>> all(best.max_error <= 1 for best in rivals), "grid + best lossless" in [best.codec for best in rivals]
     (True, True)
     """
     views = layouts(np.asarray(array))
     sigmas = layouts(np.asarray(sigma)) if sigma is not None else {}
     masks = layouts(np.asarray(mask)) if mask is not None else {}
     domains = {key: domain_for(view, bound, sigmas.get(key), masks.get(key)) for key, view in views.items()}
-    found = []
+    best_of_each = []
     for name, settings in _settings(efforts).items():
         if among is not None and name not in among:
             continue
@@ -134,8 +134,8 @@ def tuned_rivals(
             if repeats > 1:
                 again = domains[best.layout].measure(settings[best.setting], repeats)
                 best = replace(best, encode_seconds=again.encode_seconds, decode_seconds=again.decode_seconds)
-            found.append(replace(best, tried=tried))
-    return found
+            best_of_each.append(replace(best, tried=tried))
+    return best_of_each
 
 
 def _settings(efforts: tuple[int, ...]) -> dict[str, dict[str, Codec]]:
