@@ -1,16 +1,17 @@
 """Exact coding of a plane of numbers of any dtype: the shortest of several forms, named by the first byte.
 
-====== ======== ==========================================================================================
-number form     file in ``exact_forms``
-====== ======== ==========================================================================================
-0      raw      `raw.py`: the values as they are
-1      shuffled `shuffled.py`: zstd of the values' bytes
-2      whole    `whole.py`: integer types
-3      ordered  `ordered.py`: floats by their ordered bits
-4, 5   decimals `decimals.py`: floats that were decimal text, to a number of decimals or significant digits
-6      narrow   `narrow.py`: float64 that holds float32 values
-7      marked   `marked.py`: integer types with sentinels
-====== ======== ==========================================================================================
+====== ========== ========================================================================================
+number form       file in ``exact_forms``
+====== ========== ========================================================================================
+0      raw        `raw.py`: the values as they are
+1      shuffled   `shuffled.py`: zstd of the values' bytes
+2      whole      `whole.py`: integer types
+3      ordered    `ordered.py`: floats by their ordered bits
+4, 5   decimals   `decimals.py`: floats that were decimal text, to a number of decimals or significant digits
+6      narrow     `narrow.py`: float64 that holds float32 values
+7      marked     `marked.py`: integer types with sentinels
+8      dictionary `dictionary.py`: few different values
+====== ========== ========================================================================================
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from invae.codec.bounds import sentinels
 from invae.codec.coding.varint import Reader
 from invae.codec.fields.escapes import Escapes
 from invae.codec.fields.exact_forms.decimals import Decimals
+from invae.codec.fields.exact_forms.dictionary import Dictionary
 from invae.codec.fields.exact_forms.marked import Marked
 from invae.codec.fields.exact_forms.narrow import Narrow
 from invae.codec.fields.exact_forms.ordered import Ordered
@@ -61,6 +63,7 @@ FORMS: Table[ExactPlane, WantedPlane] = Table(
     Raw(),
     Decimals(ESCAPES),
     Ordered(),
+    Dictionary(encode_exact, decode_exact),
     Marked(ESCAPES),
     Whole(),
     Shuffled(),

@@ -70,7 +70,8 @@ EXACT = {  # number: plane
     4: np.round(RNG.normal(0, 30, (3, 100)), 3),
     5: np.array([[float(f"{v:.4e}") for v in np.exp(RNG.normal(0, 20, 200))]]),
     6: RNG.normal(size=(2, 100)).astype(np.float32).astype(np.float64),
-    7: np.where(RNG.random((30, 30)) < 0.05, 2**32 - 1, RNG.poisson(40, (30, 30))).astype(np.uint32),
+    7: np.where(np.arange(30) % 9 == 4, 2**32 - 1, RNG.poisson(90000, (30, 30))).astype(np.uint32),
+    8: np.sqrt(RNG.poisson(9, (20, 30))) * 0.0317,
 }
 WALK = np.cumsum(RNG.normal(size=(3, 200)), axis=1)
 FIELDS = {  # number: array, bound, sigma
