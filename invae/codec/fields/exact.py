@@ -11,6 +11,7 @@ number form       file in ``exact_forms``
 6      narrow     `narrow.py`: float64 that holds float32 values
 7      marked     `marked.py`: integer types with sentinels
 8      dictionary `dictionary.py`: few different values
+9      progression `progression.py`: rows on an even grid, or its powers of ten or e
 ====== ========== ========================================================================================
 """
 
@@ -27,6 +28,7 @@ from invae.codec.fields.exact_forms.marked import Marked
 from invae.codec.fields.exact_forms.narrow import Narrow
 from invae.codec.fields.exact_forms.ordered import Ordered
 from invae.codec.fields.exact_forms.plane import ExactPlane, WantedPlane
+from invae.codec.fields.exact_forms.progression import Progression
 from invae.codec.fields.exact_forms.raw import Raw, raw
 from invae.codec.fields.exact_forms.shuffled import Shuffled
 from invae.codec.fields.exact_forms.whole import Whole
@@ -64,6 +66,7 @@ FORMS: Table[ExactPlane, WantedPlane] = Table(
     Decimals(ESCAPES),
     Ordered(),
     Dictionary(encode_exact, decode_exact),
+    Progression(),
     Marked(ESCAPES),
     Whole(),
     Shuffled(),

@@ -66,12 +66,13 @@ EXACT = {  # number: plane
     0: np.frombuffer(RNG.bytes(800), dtype="f8").reshape(4, 25).copy(),
     1: RNG.normal(size=(1, 9))[:, RNG.integers(0, 9, 400)].astype("g"),
     2: RNG.poisson(9, (20, 20)),
-    3: np.exp(-np.linspace(0, 5, 300))[None, :],
+    3: np.exp(np.cumsum(RNG.normal(-0.3, 0.001, (1, 300)), axis=1)),
     4: np.round(RNG.normal(0, 30, (3, 100)), 3),
     5: np.array([[float(f"{v:.4e}") for v in np.exp(RNG.normal(0, 20, 200))]]),
     6: RNG.normal(size=(2, 100)).astype(np.float32).astype(np.float64),
     7: np.where(np.arange(30) % 9 == 4, 2**32 - 1, RNG.poisson(90000, (30, 30))).astype(np.uint32),
     8: np.sqrt(RNG.poisson(9, (20, 30))) * 0.0317,
+    9: np.geomspace(2e-3, 0.7, 300)[None, :],
 }
 WALK = np.cumsum(RNG.normal(size=(3, 200)), axis=1)
 FIELDS = {  # number: array, bound, sigma
