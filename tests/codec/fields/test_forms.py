@@ -59,6 +59,7 @@ INTEGERS = {  # number: plane, height of its frames, whether a model is given
     7: (np.kron(noise(6, 6, scale=300), np.ones((8, 8), np.int64)), 0, False),
     8: (averaged(), 0, False),
     9: (drifting(), 0, False),
+    10: (np.cumsum(np.cumsum(np.cumsum(np.cumsum(noise(2, 300), axis=1), axis=1), axis=1), axis=1), 0, False),
     252: (RNG.poisson(bell(64, 60, 400)).astype(np.int64), 64, True),
     255: (np.rint(CURVES * 500).astype(np.int64), 0, True),
 }
