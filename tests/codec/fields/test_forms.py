@@ -74,6 +74,7 @@ EXACT = {  # number: plane
     7: np.where(np.arange(30) % 9 == 4, 2**32 - 1, RNG.poisson(90000, (30, 30))).astype(np.uint32),
     8: np.sqrt(RNG.poisson(9, (20, 30))) * 0.0317,
     9: np.geomspace(2e-3, 0.7, 300)[None, :],
+    10: np.sin(np.linspace(0.1, 20, 300))[None, :],
 }
 WALK = np.cumsum(RNG.normal(size=(3, 200)), axis=1)
 FIELDS = {  # number: array, bound, sigma
@@ -151,7 +152,19 @@ def test_a_number_of_no_form_is_named(table):
 
 
 @pytest.mark.parametrize(
-    ("number", "dtype"), [(2, "f8"), (7, "f8"), (7, "?"), (3, "i4"), (4, "u2"), (5, "g"), (6, "f4")]
+    ("number", "dtype"),
+    [
+        (2, "f8"),
+        (7, "f8"),
+        (7, "?"),
+        (3, "i4"),
+        (4, "u2"),
+        (5, "g"),
+        (6, "f4"),
+        (8, "?"),
+        (9, "f2"),
+        (10, "g"),
+    ],
 )
 def test_an_exact_form_refuses_dtypes_that_it_cannot_give(number, dtype):
     with pytest.raises(FormatError, match="does not fit dtype"):

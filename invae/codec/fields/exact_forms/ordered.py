@@ -11,14 +11,12 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from invae.codec.coding.varint import Reader, Writer
-from invae.codec.fields.exact_forms import decimals
 from invae.codec.fields.exact_forms.plane import ExactPlane, WantedPlane, common_zeros, read_shift, unfit
 from invae.codec.fields.integers import decode_integers, encode_integers
 
 __all__ = ["Ordered", "from_ordered", "to_ordered"]
 
 NUMBER = 3
-DECIMALS = (decimals.FIXED, decimals.DIGITS)
 
 
 class Ordered:
@@ -28,9 +26,9 @@ class Ordered:
     settles = False
 
     def bids(self, task: ExactPlane, others: Sequence[bytes]) -> Iterator[bytes]:
-        """Bid on floats that were no decimal text."""
+        """Bid on floats."""
         dtype = task.plane.dtype
-        if dtype.kind != "f" or dtype.itemsize > 8 or any(bid[0] in DECIMALS for bid in others):
+        if dtype.kind != "f" or dtype.itemsize > 8:
             return
         integers = to_ordered(task.plane)
         shift = common_zeros(np.where(integers < 0, ~integers, integers))
