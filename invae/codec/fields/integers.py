@@ -9,6 +9,10 @@ number   form        file in ``integer_forms``
 252      frames      `learned_frames.py`: by a model for frames
 255      curves      `learned_curves.py`: by the archive's model for curves
 ======== =========== ==========================================================
+
+A further coder of planes, an `invae.codec.fields.plane_model.PlaneCoder`, becomes a form of a free number
+(11 .. 251) as in `learned_frames.py`: ``bids`` yields the number and what its ``encode`` returns, ``decode``
+hands it the rest of the reader.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ from invae.codec import compress, decompress
 from invae.codec.bounds import same_bits
 from invae.codec.coding.varint import Reader
 from invae.codec.fields.exact import FORMS, decode_exact, encode_exact
+from invae.codec.fields.exact_forms import ordered
 from invae.codec.fields.exact_forms.binary_point import NUMBER
 from invae.codec.fields.exact_forms.plane import ExactPlane
 from invae.errors import FormatError
@@ -21,9 +22,12 @@ def test_smooth_values_that_change_sign_come_back(dtype):
     assert same_bits(decode_exact(Reader(bids[NUMBER]), plane.dtype, 1, 300), plane).all()
 
 
-def test_a_wave_takes_less_than_half_of_its_bytes():
-    wave = np.sin(np.linspace(0.1, 20, 300))
-    assert len(compress(wave)) < 0.4 * wave.nbytes
+def test_a_wave_takes_less_than_in_ordered_bits_and_less_than_a_third_of_its_bytes():
+    wave = 2.1 + np.sin(np.linspace(0.1, 25, 400))
+    bids = FORMS.bids(ExactPlane(wave[None, :], None, 0, np.zeros((1, 400), bool)))
+    lengths = {bid[0]: len(bid) for bid in bids}
+    assert lengths[NUMBER] < 0.9 * lengths[ordered.NUMBER]
+    assert len(compress(wave)) < wave.nbytes / 3
 
 
 @pytest.mark.parametrize("trap", [-0.0, np.nan, np.inf, 5e-324, 1.7e308])

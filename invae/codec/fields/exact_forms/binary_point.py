@@ -1,7 +1,8 @@
 """Floats with a common binary point: a byte 10, signed s, integers n: the values n 2^-s.
 
 Smooth functions are smooth integers across powers of two and across zero, where ordered bits (`ordered.py`)
-bend or jump. Where values span more than 2^62 of their last places there is no such point.
+bend or jump. There is no such point where values need more than 62 bits, from the first place of the largest
+to the last of the smallest.
 """
 
 from __future__ import annotations
