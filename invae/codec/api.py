@@ -26,6 +26,8 @@ from invae.errors import BoundError, FormatError, InputError
 
 __all__ = ["compress", "decompress", "write_archive"]
 
+# A group is what one reader decodes to reach one record: large enough that records predict each other, small
+# enough to decode within a second.
 GROUP_VALUES = 1 << 17
 GROUP_RECORDS = 1024
 MODELS = {"default": default_model, "fast": fast_model, None: no_model}
@@ -129,8 +131,8 @@ def compress(
 
     coded = []
     with ThreadPoolExecutor(jobs) if jobs > 1 else nullcontext() as pool:
-        for found in map(code, spans) if pool is None else pool.map(code, spans):
-            coded.append(found)
+        for group in map(code, spans) if pool is None else pool.map(code, spans):
+            coded.append(group)
             if progress is not None:
                 progress(len(coded), len(spans))
     groups = [

@@ -217,17 +217,17 @@ def live_values(values: np.ndarray, mask: np.ndarray | None = None) -> np.ndarra
 
 def sentinels(values: np.ndarray) -> np.ndarray:
     """Where an array of integers holds marks of dead pixels instead of values."""
-    found = np.zeros(values.shape, dtype=bool)
+    marks = np.zeros(values.shape, dtype=bool)
     if values.dtype.kind not in "iu":
-        return found
+        return marks
     largest = np.iinfo(values.dtype).max
     for value in (*SENTINELS, largest):
         if values.dtype.itemsize > 1 and value <= largest:
-            found |= values == value
+            marks |= values == value
     below = values < 0
     if below.any() and np.unique(values[below][:SAMPLE]).size <= FEW and np.unique(values[below]).size <= FEW:
-        found |= below
-    return found
+        marks |= below
+    return marks
 
 
 def _wide(values: np.ndarray) -> np.ndarray:

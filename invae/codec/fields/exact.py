@@ -1,16 +1,19 @@
 """Exact coding of a plane of numbers of any dtype: the shortest of several forms, named by the first byte.
 
-====== ======== ==========================================================================================
-number form     file in ``exact_forms``
-====== ======== ==========================================================================================
-0      raw      `raw.py`: the values as they are
-1      shuffled `shuffled.py`: zstd of the values' bytes
-2      whole    `whole.py`: integer types
-3      ordered  `ordered.py`: floats by their ordered bits
-4, 5   decimals `decimals.py`: floats that were decimal text, to a number of decimals or significant digits
-6      narrow   `narrow.py`: float64 that holds float32 values
-7      marked   `marked.py`: integer types with sentinels
-====== ======== ==========================================================================================
+====== ============ ======================================================================================
+number form         file in ``exact_forms``
+====== ============ ======================================================================================
+0      raw          `raw.py`: the values as they are
+1      shuffled     `shuffled.py`: zstd of the values' bytes
+2      whole        `whole.py`: integer types
+3      ordered      `ordered.py`: floats by their ordered bits
+4, 5   decimals     `decimals.py`: floats that were decimal text, to some decimals or significant digits
+6      narrow       `narrow.py`: float64 that holds float32 values
+7      marked       `marked.py`: integer types with sentinels
+8      dictionary   `dictionary.py`: few different values
+9      progression  `progression.py`: rows on an even grid, or its powers of ten or e
+10     binary point `binary_point.py`: floats as integers times one power of two
+====== ============ ======================================================================================
 """
 
 from __future__ import annotations
@@ -20,11 +23,14 @@ import numpy as np
 from invae.codec.bounds import sentinels
 from invae.codec.coding.varint import Reader
 from invae.codec.fields.escapes import Escapes
+from invae.codec.fields.exact_forms.binary_point import BinaryPoint
 from invae.codec.fields.exact_forms.decimals import Decimals
+from invae.codec.fields.exact_forms.dictionary import Dictionary
 from invae.codec.fields.exact_forms.marked import Marked
 from invae.codec.fields.exact_forms.narrow import Narrow
 from invae.codec.fields.exact_forms.ordered import Ordered
 from invae.codec.fields.exact_forms.plane import ExactPlane, WantedPlane
+from invae.codec.fields.exact_forms.progression import Progression
 from invae.codec.fields.exact_forms.raw import Raw, raw
 from invae.codec.fields.exact_forms.shuffled import Shuffled
 from invae.codec.fields.exact_forms.whole import Whole
@@ -61,6 +67,9 @@ FORMS: Table[ExactPlane, WantedPlane] = Table(
     Raw(),
     Decimals(ESCAPES),
     Ordered(),
+    BinaryPoint(),
+    Dictionary(encode_exact, decode_exact),
+    Progression(),
     Marked(ESCAPES),
     Whole(),
     Shuffled(),

@@ -24,7 +24,7 @@ __all__ = ["ARRAYS", "ARRAYS_WITH_SIGMA", "ONE_ARRAY", "decode_group", "encode_g
 
 ARRAYS, RECORDS, ARRAYS_WITH_SIGMA, ONE_ARRAY = range(4)
 VALUES = {"curve": "intensity", "frame": "data"}
-MOST_TEXT = 1 << 31
+MOST_TEXT = 1 << 31  # bytes that texts may unpack to: an end to what a damaged archive may ask for
 
 
 def encode_group(
@@ -155,7 +155,7 @@ def _decode_records(reader: Reader, n_items: int, model: PlaneModel | None) -> l
 def _exact(members: list[np.ndarray], masks: list[np.ndarray] | None, bound: Bound) -> np.ndarray | None:
     """Non-zero where a stack of arrays must be exact: masked points and the sentinels of each array.
 
-    A field takes the sentinels of all its values together, so those of several arrays are found here.
+    A field takes the sentinels of all its values together, so those of several arrays are looked for here.
     """
     if len(members) == 1 or bound.kind == "lossless" or members[0].dtype.kind not in "iu":
         return None if masks is None else _stack(masks)
@@ -186,10 +186,10 @@ def _order(keys: list[str]) -> list[str]:
 
 def _classes(signatures: list[Any]) -> list[list[int]]:
     """Indices of equal signatures together, in order of first appearance."""
-    found: dict[Any, list[int]] = {}
+    members: dict[Any, list[int]] = {}
     for k, signature in enumerate(signatures):
-        found.setdefault(signature, []).append(k)
-    return list(found.values())
+        members.setdefault(signature, []).append(k)
+    return list(members.values())
 
 
 def _of(classes: list[list[int]], n: int) -> list[int]:

@@ -1,13 +1,18 @@
 """Any plane of 64-bit integers to bytes and back: the shortest of several forms, named by the first byte.
 
-======== ========= ==========================================================
-number   form      file in ``integer_forms``
-======== ========= ==========================================================
-0        constant  `constant.py`
-1 .. 9   predicted `predicted.py`: residuals of predictor number - 1
-252      frames    `learned_frames.py`: by a model for frames
-255      curves    `learned_curves.py`: by the archive's model for curves
-======== ========= ==========================================================
+======== =========== ==========================================================
+number   form        file in ``integer_forms``
+======== =========== ==========================================================
+0        constant    `constant.py`
+1 .. 9   predicted   `predicted.py`: residuals of predictor number - 1
+10       differences `differences.py`: differences of order 4 to 8
+252      frames      `learned_frames.py`: by a model for frames
+255      curves      `learned_curves.py`: by the archive's model for curves
+======== =========== ==========================================================
+
+A further coder of planes, an `invae.codec.fields.plane_model.PlaneCoder`, becomes a form of a free number
+(11 .. 251) as in `learned_frames.py`: ``bids`` yields the number and what its ``encode`` returns, ``decode``
+hands it the rest of the reader.
 """
 
 from __future__ import annotations
@@ -17,6 +22,7 @@ import numpy as np
 from invae.codec.coding.varint import Reader
 from invae.codec.fields.forms import Table
 from invae.codec.fields.integer_forms.constant import Constant
+from invae.codec.fields.integer_forms.differences import Differences
 from invae.codec.fields.integer_forms.learned_curves import LearnedCurves
 from invae.codec.fields.integer_forms.learned_frames import LearnedFrames
 from invae.codec.fields.integer_forms.plane import NO_OFFSETS, IntegerPlane, WantedIntegers
@@ -29,6 +35,7 @@ FORMS: Table[IntegerPlane, WantedIntegers] = Table(
     "form of integers",
     Constant(),
     Predicted(),
+    Differences(),
     LearnedCurves(),
     LearnedFrames(),
 )

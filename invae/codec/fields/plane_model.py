@@ -6,7 +6,7 @@ from typing import Protocol
 
 import numpy as np
 
-__all__ = ["CurveCoder", "FrameCoder", "PlaneModel"]
+__all__ = ["CurveCoder", "FrameCoder", "PlaneCoder", "PlaneModel"]
 
 
 class CurveCoder(Protocol):
@@ -19,18 +19,22 @@ class CurveCoder(Protocol):
         """Inverse of `encode`."""
 
 
-class FrameCoder(Protocol):
-    """What codes planes of stacked frames: `invae.codec.frames.model.FrameModel`."""
+class PlaneCoder(Protocol):
+    """What codes planes of stacked frames."""
+
+    def encode(self, plane: np.ndarray, height: int, offsets: np.ndarray) -> bytes | None:
+        """Bytes of a plane of frames of ``height`` rows, or None where it does not apply."""
+
+    def decode(self, data: bytes, n_rows: int, n_columns: int, offsets: np.ndarray) -> np.ndarray:
+        """Inverse of `encode`."""
+
+
+class FrameCoder(PlaneCoder, Protocol):
+    """A learned coder of frames: `invae.codec.frames.model.FrameModel`."""
 
     @property
     def digest(self) -> bytes:
         """SHA-256 of its stored form."""
-
-    def encode(self, plane: np.ndarray, height: int, offsets: np.ndarray) -> bytes | None:
-        """Bytes of a plane of frames of ``height`` rows, or None where the model does not apply."""
-
-    def decode(self, data: bytes, n_rows: int, n_columns: int, offsets: np.ndarray) -> np.ndarray:
-        """Inverse of `encode`."""
 
 
 class PlaneModel(Protocol):

@@ -59,6 +59,7 @@ INTEGERS = {  # number: plane, height of its frames, whether a model is given
     7: (np.kron(noise(6, 6, scale=300), np.ones((8, 8), np.int64)), 0, False),
     8: (averaged(), 0, False),
     9: (drifting(), 0, False),
+    10: (np.cumsum(np.cumsum(np.cumsum(np.cumsum(noise(2, 300), axis=1), axis=1), axis=1), axis=1), 0, False),
     252: (RNG.poisson(bell(64, 60, 400)).astype(np.int64), 64, True),
     255: (np.rint(CURVES * 500).astype(np.int64), 0, True),
 }
@@ -66,11 +67,14 @@ EXACT = {  # number: plane
     0: np.frombuffer(RNG.bytes(800), dtype="f8").reshape(4, 25).copy(),
     1: RNG.normal(size=(1, 9))[:, RNG.integers(0, 9, 400)].astype("g"),
     2: RNG.poisson(9, (20, 20)),
-    3: np.exp(-np.linspace(0, 5, 300))[None, :],
+    3: np.exp(np.cumsum(RNG.normal(-0.3, 0.001, (1, 300)), axis=1)),
     4: np.round(RNG.normal(0, 30, (3, 100)), 3),
     5: np.array([[float(f"{v:.4e}") for v in np.exp(RNG.normal(0, 20, 200))]]),
     6: RNG.normal(size=(2, 100)).astype(np.float32).astype(np.float64),
-    7: np.where(RNG.random((30, 30)) < 0.05, 2**32 - 1, RNG.poisson(40, (30, 30))).astype(np.uint32),
+    7: np.where(np.arange(30) % 9 == 4, 2**32 - 1, RNG.poisson(90000, (30, 30))).astype(np.uint32),
+    8: np.sqrt(RNG.poisson(9, (20, 30))) * 0.0317,
+    9: np.geomspace(2e-3, 0.7, 300)[None, :],
+    10: np.sin(np.linspace(0.1, 20, 300))[None, :],
 }
 WALK = np.cumsum(RNG.normal(size=(3, 200)), axis=1)
 FIELDS = {  # number: array, bound, sigma
@@ -148,7 +152,19 @@ def test_a_number_of_no_form_is_named(table):
 
 
 @pytest.mark.parametrize(
-    ("number", "dtype"), [(2, "f8"), (7, "f8"), (7, "?"), (3, "i4"), (4, "u2"), (5, "g"), (6, "f4")]
+    ("number", "dtype"),
+    [
+        (2, "f8"),
+        (7, "f8"),
+        (7, "?"),
+        (3, "i4"),
+        (4, "u2"),
+        (5, "g"),
+        (6, "f4"),
+        (8, "?"),
+        (9, "f2"),
+        (10, "g"),
+    ],
 )
 def test_an_exact_form_refuses_dtypes_that_it_cannot_give(number, dtype):
     with pytest.raises(FormatError, match="does not fit dtype"):

@@ -21,7 +21,7 @@ from invae.codec.sigma import counts
 __all__ = ["Cells", "DitheredCells"]
 
 FIXED, DITHERED = 5, 9
-SEED = 0
+SEED = 0  # of the dither: pixels differ by their place, so frames need no seed of their own
 MOST_FIXED = 1 << 62  # counts whose cells stay within 64 bits
 
 

@@ -12,11 +12,10 @@ import numpy as np
 from invae.codec.coding import predictors
 from invae.codec.coding.entropy import decode_plane, encode_plane
 from invae.codec.coding.varint import Reader
-from invae.codec.fields.integer_forms.plane import IntegerPlane, WantedIntegers
+from invae.codec.fields.integer_forms.plane import IntegerPlane, WantedIntegers, sample_rows
 
 __all__ = ["Predicted"]
 
-SAMPLE_ROWS = 256  # rows on which predictors are compared: enough to rank them, a small part of a large plane
 TRIED = 2  # predictors that are coded in full, as estimates within `NEAR` of each other may be out of order
 SMALL = 1 << 16  # values; in larger planes a second coding costs more time than it saves bytes
 NEAR = 0.05
@@ -42,11 +41,7 @@ class Predicted:
 
 def _promising(plane: np.ndarray) -> list[str]:
     """Names of the predictors worth coding, best estimate first."""
-    rows = plane
-    if plane.shape[0] > SAMPLE_ROWS:  # blocks of neighbouring rows, so that the rows above are there
-        n = SAMPLE_ROWS // 4
-        middle = plane.shape[0] // 2
-        rows = np.concatenate([plane[:n], plane[middle : middle + 2 * n], plane[-n:]])
+    rows = sample_rows(plane)
     names = predictors.PREDICTORS[:4] if plane.shape[0] == 1 else predictors.PREDICTORS
     costs = {name: predictors.cost(predictors.residuals(rows, name)) for name in names}
     ranked = sorted(costs, key=costs.__getitem__)
