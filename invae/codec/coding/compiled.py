@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from numba import njit
 
-__all__ = ["float_step", "step"]
+__all__ = ["float_step", "inlined_step", "step"]
 
 step = njit(cache=True, nogil=True, _nrt=False)
+inlined_step = njit(cache=True, nogil=True, _nrt=False, forceinline=True)  # for each decision
 float_step = njit(cache=True, nogil=True, _nrt=False, error_model="numpy")  # IEEE quotients
