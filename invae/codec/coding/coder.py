@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from invae.codec.coding.compiled import step
+from invae.codec.coding.compiled import inlined_step, step
 
 __all__ = [
     "POSITION",
@@ -187,7 +187,7 @@ def start_coder(stream: np.ndarray, decoding: bool) -> Coder:
     return Coder(state, stream, decoding)
 
 
-@step
+@inlined_step
 def code_bit(coder: Coder, bit: int, p: int) -> int:
     """Write ``bit``, or read one and ignore it; a one has probability ``p / 2^16``. Returns the bit."""
     one = 1 if bit else 0

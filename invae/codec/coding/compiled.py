@@ -8,9 +8,16 @@ to.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from numba import njit
 
-__all__ = ["float_step", "step"]
+__all__ = ["float_step", "inlined_step", "step"]
 
-step = njit(cache=True, nogil=True, _nrt=False)
-float_step = njit(cache=True, nogil=True, _nrt=False, error_model="numpy")  # IEEE quotients
+# numba's own switch for functions without its runtime; its stubs do not know it.
+_STEP: dict[str, Any] = {"cache": True, "nogil": True, "_nrt": False}
+
+step: Callable[[Any], Any] = njit(**_STEP)
+inlined_step: Callable[[Any], Any] = njit(**_STEP, forceinline=True)  # for what every decision calls
+float_step: Callable[[Any], Any] = njit(**_STEP, error_model="numpy")  # quotients as IEEE has them

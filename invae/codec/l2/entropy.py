@@ -16,7 +16,7 @@ import numpy as np
 from numba import njit
 
 from invae.codec.coding.coder import code_bit, code_raw, finish, lacks_room, start_coder
-from invae.codec.coding.compiled import step
+from invae.codec.coding.compiled import inlined_step, step
 from invae.codec.coding.tables import S_MAX, SQUASH, STRETCH
 
 __all__ = ["decode_codes", "encode_codes"]
@@ -68,7 +68,7 @@ class _Model(NamedTuple):
     inputs: np.ndarray
 
 
-@step
+@inlined_step
 def _learn(cell, bit):
     cell[0] += ((bit * 65535 - cell[0]) * 2) // (2 * cell[1] + 3)
     if cell[1] < LIMIT:
@@ -83,7 +83,7 @@ def _decide(coder, bit, cell):
     return one
 
 
-@step
+@inlined_step
 def _decide_mixed(coder, bit, a, b, c, W, inputs):
     """Code a decision by the mixed odds of three cells; they and the mixer learn."""
     inputs[0] = STRETCH[a[0] >> 4]
@@ -114,7 +114,7 @@ def _density(left, rest):
     return min(2 * length + below, N_DENSITY - 1)
 
 
-@step
+@inlined_step
 def _beside(codes, i, j, stride):
     """Class of the neighbours that are used already: two before, three around one stride before."""
     before = int(j > 0 and codes[i, j - 1] != 0) + int(j > 1 and codes[i, j - 2] != 0)
