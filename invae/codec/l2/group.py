@@ -31,7 +31,7 @@ from invae.codec.l2.values import EXACT, FEWEST, LOG, L2Values
 __all__ = ["L2_GRID_GROUP", "L2_GROUP", "decode_l2_group", "encode_l2_group"]
 
 L2_GROUP, L2_GRID_GROUP = 4, 5
-# Longer curves are cut: a dictionary for n points holds n^2 numbers and more. A patch is as long as a segment.
+# Longer curves are cut: a dictionary for n points holds n^2 numbers and more. A patch is as long as a row.
 LONGEST, SEGMENT, PATCH = 512, 256, 16
 FRAME_ATOMS = (f"dct{PATCH}", "impulse")
 RowShape = tuple[int, int, int]

@@ -13,7 +13,7 @@ import numpy as np
 
 from invae.codec.bounds import same_bits
 from invae.codec.coding.varint import Reader, Writer
-from invae.codec.fields.exact_forms.plane import ExactPlane, WantedPlane, common_zeros, unfit
+from invae.codec.fields.exact_forms.plane import ExactPlane, WantedPlane, common_zeros, may_win, unfit
 from invae.codec.fields.integers import decode_integers, encode_integers
 
 __all__ = ["BinaryPoint"]
@@ -30,7 +30,7 @@ class BinaryPoint:
     settles = False
 
     def bids(self, task: ExactPlane, others: Sequence[bytes]) -> Iterator[bytes]:
-        """Bid on floats of like size."""
+        """Bid on floats of like size where an estimate is not far above the other bids."""
         plane = task.plane
         if not _fits(plane.dtype):
             return
@@ -44,7 +44,8 @@ class BinaryPoint:
         zeros = common_zeros(integers)
         integers >>= zeros
         point = -last - zeros
-        if abs(point) <= FARTHEST and same_bits(_values(integers, point, plane.dtype), plane).all():
+        exact = abs(point) <= FARTHEST and same_bits(_values(integers, point, plane.dtype), plane).all()
+        if exact and may_win(integers, others):
             yield bytes(Writer().byte(NUMBER).signed(point).raw(encode_integers(integers)).data)
 
     def decode(self, number: int, reader: Reader, wanted: WantedPlane) -> np.ndarray:

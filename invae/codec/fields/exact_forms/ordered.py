@@ -11,7 +11,14 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from invae.codec.coding.varint import Reader, Writer
-from invae.codec.fields.exact_forms.plane import ExactPlane, WantedPlane, common_zeros, read_shift, unfit
+from invae.codec.fields.exact_forms.plane import (
+    ExactPlane,
+    WantedPlane,
+    common_zeros,
+    may_win,
+    read_shift,
+    unfit,
+)
 from invae.codec.fields.integers import decode_integers, encode_integers
 
 __all__ = ["Ordered", "from_ordered", "to_ordered"]
@@ -26,14 +33,15 @@ class Ordered:
     settles = False
 
     def bids(self, task: ExactPlane, others: Sequence[bytes]) -> Iterator[bytes]:
-        """Bid on floats."""
+        """Bid on floats where an estimate is not far above the other bids."""
         dtype = task.plane.dtype
         if dtype.kind != "f" or dtype.itemsize > 8:
             return
         integers = to_ordered(task.plane)
         shift = common_zeros(np.where(integers < 0, ~integers, integers))
-        code = encode_integers(integers >> shift)  # ~(m >> s) is ~m >> s
-        yield bytes(Writer().byte(NUMBER).number(shift).raw(code).data)
+        integers >>= shift  # ~(m >> s) is ~m >> s
+        if may_win(integers, others):
+            yield bytes(Writer().byte(NUMBER).number(shift).raw(encode_integers(integers)).data)
 
     def decode(self, number: int, reader: Reader, wanted: WantedPlane) -> np.ndarray:
         """Inverse of `bids`."""

@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from invae.codec.coding.varint import Reader
+from invae.codec.fields.integers import estimated_bytes
 from invae.codec.fields.plane_model import PlaneModel
 from invae.errors import FormatError
 
-__all__ = ["ExactPlane", "WantedPlane", "common_zeros", "from_integers", "read_shift", "to_integers", "unfit"]
+__all__ = [
+    "ExactPlane",
+    "WantedPlane",
+    "common_zeros",
+    "from_integers",
+    "may_win",
+    "read_shift",
+    "to_integers",
+    "unfit",
+]
+
+
+SLACK = 2.0  # estimates are up to 1.7 times too high, where neighbours tell much of each others' size
 
 
 class ExactPlane(NamedTuple):
@@ -49,6 +63,11 @@ def common_zeros(bits: np.ndarray) -> int:
     """Number of low bits that are zero in every value (0 when all values are)."""
     union = int(np.bitwise_or.reduce(bits, axis=None))
     return (union & -union).bit_length() - 1 if union else 0
+
+
+def may_win(integers: np.ndarray, others: Sequence[bytes]) -> bool:
+    """Whether a plane of integers may take less than the shortest of the other bids."""
+    return estimated_bytes(integers) < SLACK * min(map(len, others))
 
 
 def read_shift(reader: Reader) -> int:

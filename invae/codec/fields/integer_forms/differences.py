@@ -16,7 +16,7 @@ from invae.codec.coding.entropy import decode_plane, encode_plane
 from invae.codec.coding.varint import Reader
 from invae.codec.fields.integer_forms.plane import IntegerPlane, WantedIntegers, sample_rows
 
-__all__ = ["Differences", "differences", "sums"]
+__all__ = ["Differences", "difference_bits", "differences", "sums"]
 
 NUMBER = 10
 ORDERS = range(4, 9)  # beyond the predictors'; at the ninth rounding alone is 200 times a last place
@@ -32,9 +32,8 @@ class Differences:
         """Bid where an estimate says that a fourth or higher order costs less than the third."""
         if task.plane.shape[1] <= ORDERS[-1]:
             return
-        rows = sample_rows(task.plane)
-        costs = {k: predictors.cost(differences(rows, k)) for k in (ORDERS[0] - 1, *ORDERS)}
-        k = min(costs, key=costs.__getitem__)
+        bits = difference_bits(sample_rows(task.plane))
+        k = min(bits, key=bits.__getitem__)
         if k in ORDERS:
             yield bytes([NUMBER, k]) + encode_plane(differences(task.plane, k))
 
@@ -44,6 +43,11 @@ class Differences:
         if k not in ORDERS:
             raise reader.fail(f"differences of order {k} are not possible")
         return sums(decode_plane(reader.rest(), *wanted.shape), k)
+
+
+def difference_bits(rows: np.ndarray) -> dict[int, float]:
+    """Estimated bits of some rows with each order, the third of the predictors among them."""
+    return {k: predictors.cost(differences(rows, k)) for k in (ORDERS[0] - 1, *ORDERS)}
 
 
 def differences(plane: np.ndarray, order: int) -> np.ndarray:

@@ -14,7 +14,7 @@ from invae.codec.coding.entropy import decode_plane, encode_plane
 from invae.codec.coding.varint import Reader
 from invae.codec.fields.integer_forms.plane import IntegerPlane, WantedIntegers, sample_rows
 
-__all__ = ["Predicted"]
+__all__ = ["Predicted", "predicted_bits"]
 
 TRIED = 2  # predictors that are coded in full, as estimates within `NEAR` of each other may be out of order
 SMALL = 1 << 16  # values; in larger planes a second coding costs more time than it saves bytes
@@ -41,9 +41,13 @@ class Predicted:
 
 def _promising(plane: np.ndarray) -> list[str]:
     """Names of the predictors worth coding, best estimate first."""
-    rows = sample_rows(plane)
-    names = predictors.PREDICTORS[:4] if plane.shape[0] == 1 else predictors.PREDICTORS
-    costs = {name: predictors.cost(predictors.residuals(rows, name)) for name in names}
+    costs = predicted_bits(sample_rows(plane))
     ranked = sorted(costs, key=costs.__getitem__)
     near = [name for name in ranked if costs[name] - costs[ranked[0]] <= NEAR * abs(costs[ranked[0]])]
     return near[: TRIED if plane.size <= SMALL else 1]
+
+
+def predicted_bits(rows: np.ndarray) -> dict[str, float]:
+    """Estimated bits of some rows with each predictor."""
+    names = predictors.PREDICTORS[:4] if rows.shape[0] == 1 else predictors.PREDICTORS
+    return {name: predictors.cost(predictors.residuals(rows, name)) for name in names}
