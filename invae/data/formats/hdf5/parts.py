@@ -6,13 +6,15 @@ up, the sources of a source, too, and each external file of raw values is there 
 
 from __future__ import annotations
 
+import math
 import os
 import re
+import warnings
 from pathlib import Path
 from typing import Any
 
 from invae.data.texts import without_surrogates
-from invae.errors import FormatError
+from invae.errors import FormatError, InvaeWarning
 
 __all__ = ["check_sources"]
 
@@ -33,9 +35,23 @@ def check_sources(dataset: Any, file: str, depth: int = 0) -> None:
         raise FormatError(f"{file}:{dataset.name} is virtual over more than {_DEEPEST} levels, or of itself")
     for name, offset, length in dataset.external or ():
         _check_raw(dataset, file, name, offset, length)
+    if dataset.chunks is not None:
+        _check_chunks(dataset, file)
     if dataset.is_virtual:
         for source in dataset.virtual_sources():
             _check_virtual(dataset, file, source, depth)
+
+
+def _check_chunks(dataset: Any, file: str) -> None:
+    """Warn of chunks that were never written: for them HDF5 gives fill values."""
+    wanted = math.prod(-(-n // chunk) for n, chunk in zip(dataset.shape, dataset.chunks))
+    written = dataset.id.get_num_chunks()
+    if written < wanted:
+        message = (
+            f"{file}:{dataset.name}: {wanted - written} of {wanted} chunks were never written; their values "
+            f"are the fill value {dataset.fillvalue}"
+        )
+        warnings.warn(InvaeWarning(message), stacklevel=5)
 
 
 def _check_raw(dataset: Any, file: str, name: str, offset: int, length: int) -> None:

@@ -22,6 +22,7 @@ from invae.data.formats.hdf5.nexus import NOTE_GROUP
 from invae.data.formats.hdf5.xml_tree import tree_from_xml
 from invae.data.formats.note import to_note
 from invae.data.records import Curve, Record
+from invae.errors import InputError
 
 __all__ = ["write_nxcansas"]
 
@@ -31,6 +32,7 @@ _CURVE |= {"columns/shadowfactor": "ShadowFactor"}
 _FRAME = {"data": "I", "sigma": "Idev", "mask": "Mask", "qx": "Qx", "qy": "Qy"}
 _SPECTRUM = re.compile(r"columns/transmission_spectrum/(.*)/(Lambda|T|Tdev)")
 _COMPRESS_ABOVE = 4096
+_MOST_AXES = 32  # of an HDF5 data set
 
 
 def write_nxcansas(records: list[Record], path: Path) -> None:
@@ -160,6 +162,10 @@ def _safe(name: str) -> str:
 
 
 def _store(entry: Any, place: str, array: Any, unit: str | None) -> None:
+    if len(array.shape) > _MOST_AXES:
+        raise InputError(
+            f"{place} has {len(array.shape)} axes, an HDF5 data set at most {_MOST_AXES}; reshape it"
+        )
     big = array.shape and int(np.prod(array.shape)) > _COMPRESS_ABOVE
     options: dict[str, Any] = {"compression": "gzip", "shuffle": True} if big else {}
     if isinstance(array, np.ndarray):

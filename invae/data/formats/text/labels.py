@@ -150,6 +150,7 @@ _PHRASES = (
 _PHRASES += (
     r"|cross +section|error +bars?|azimuthal +angle|lag +time|delta +[iqy]\b|[12]?-?theta +angle|d +spacing"
 )
+_COLUMN = re.compile(r"(?:column|col\.?)\s*#?\s*(\d+)\s*[:=.)-]?\s+(.*)", re.IGNORECASE)
 _NIST = ("Q", "I(Q)", "std. dev.", "sigmaQ", "meanQ", "ShadowFactor")
 
 
@@ -183,9 +184,9 @@ def find_labels(lines: list[str], width: int) -> Labels:
         # NIST .ABS files have these six columns, with or without a line that says so.
         stated = any("(1/A)" in line for line in lines)
         return Labels(_NIST, _roles_of(_NIST), {0: "1/A", 1: "1/cm", 2: "1/cm"} if stated else {})
-    fit2d = _fit2d(lines, width)
-    if fit2d is not None:
-        return fit2d
+    listed = _fit2d(lines, width) or _listed(lines, width)
+    if listed is not None:
+        return listed
     units: dict[int, str] = {}
     for line in reversed(lines[-3:]):
         if re.search(r"Dro:.*RGT:.*Chi", line):
@@ -345,6 +346,16 @@ def _splits(line: str, width: int) -> list[list[str]]:
         if len(parts) == width and not any(is_number(part) for part in parts) and parts not in found:
             found.append(parts)
     return found
+
+
+def _listed(lines: list[str], width: int) -> Labels | None:
+    """Labels that stand one below the other, ``Column 1: q (1/nm)``; of all columns, or there are none."""
+    found = [_COLUMN.match(line) for line in lines]
+    stated = {int(column[1]): column[2].strip() for column in found if column is not None}
+    first = min(stated, default=0)
+    if first > 1 or sorted(stated) != list(range(first, first + width)):
+        return None
+    return _named([re.sub(r"[=:]", " ", stated[first + i]) for i in range(width)], {})
 
 
 def _fit2d(lines: list[str], width: int) -> Labels | None:

@@ -32,10 +32,24 @@ __all__ = ["Table", "find_table"]
 _COMMENT = re.compile(r"\s*(?<!\.)(?:[#!]|//).*", re.DOTALL)
 _COMMENT_LINE = re.compile(r"\s*(?:[#!%;]|//)")
 # What programs write in place of a number that they cannot give.
-_MISSING = {"na", "n/a", "#n/a", "null", "none", "missing", "bad", "overflow", "undefined", "error"}
+_MISSING = {
+    "nan",
+    "inf",
+    "na",
+    "n/a",
+    "#n/a",
+    "null",
+    "none",
+    "missing",
+    "bad",
+    "overflow",
+    "undefined",
+    "error",
+}
 _MISSING |= {"#value!", "#div/0!", "#ref!", "#num!", "#name?"}
 # The format of the rows, "3 (F12.5,2E16.6)", with which a header of ISIS ends.
 _FORTRAN = re.compile(r"\(\s*\d*[FEIG]\d")
+_COUNT = re.compile(r"\d+")
 _CUT_OFF = re.compile(r"[-+.,;\s\deEdD]+")
 
 
@@ -134,7 +148,7 @@ def _check_neighbours(parsed: list[_Line], table: _Run, file: str, counts_above:
     for at, cut in found:
         line, above = parsed[at], at < table.lines[0]
         # A count of points may stand above the table.
-        if line.width < 1 or (above and (line.width == 1 or counts_above)):
+        if line.width < 1 or (above and (counts_above or _COUNT.fullmatch(" ".join(line.cells)))):
             continue
         place = f"{file} line {at + 1}"
         if cut is not None and line.width == table.width:
@@ -164,7 +178,7 @@ def _neighbour(parsed: list[_Line], end: int, step: int) -> tuple[int, int | Non
 
 def _like_a_row(row: list[str], width: int, below: bool) -> str | None:
     """The cell for which a line of text is no row of the table; None where it is no such line at all."""
-    words = [cell for cell in row if cell and not is_number(cell)]
+    words = [cell for cell in row if cell and not is_number(cell)] or [""]
     numbers = sum(is_number(cell) for cell in row)
     if (
         below
@@ -180,7 +194,7 @@ def _like_a_row(row: list[str], width: int, below: bool) -> str | None:
 
 def _unreadable(word: str) -> bool:
     """Whether a word stands in place of a number: a mark of a missing one, or a spoilt number."""
-    if word.lower().strip("()[]<>") in _MISSING or not any(map(str.isalpha, word)):
+    if word.lower().strip("()[]<>?*!~") in _MISSING or not any(map(str.isalpha, word)):
         return True
     return any(map(str.isdigit, word)) and re.search(r"[^\W\d_]{2}", word) is None
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from invae.data import read, read_array
-from invae.errors import FormatError
+from invae.errors import FormatError, InvaeWarning
 
 
 def part(path, value, shape=(2, 3)):
@@ -108,3 +108,12 @@ def test_external_raw_values_that_are_missing_or_cut_off_are_named(tmp_path, mon
     refused(tmp_path / "top.h5", r"raw\.bin, which holds 55 bytes of 56: it is cut off")
     (tmp_path / "raw.bin").write_bytes(values.tobytes())
     assert read_array(f"{os.fspath(tmp_path)}/top.h5:/data").tolist() == [1, 2, 3, 4, 5, 6]
+
+
+def test_chunks_that_were_never_written_are_told(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        data = file.create_dataset("data", (6, 4, 4), np.uint16, chunks=(1, 4, 4))
+        data[:4] = 9
+    with pytest.warns(InvaeWarning, match="2 of 6 chunks were never written"):
+        array = read_array(f"{tmp_path}/a.h5:/data")
+    assert array[:4].min() == 9 and array[4:].max() == 0

@@ -196,3 +196,17 @@ def test_label_line_in_angle_brackets_is_no_xml(curve_of):
     curve = curve_of("<q> <I> <dI> <dQ>\n" + table(["q", "intensity", "sigma", "dq"], " "))
     assert np.array_equal(curve.dq, DQ) and np.array_equal(curve.sigma, SIGMA)
     assert curve_of("<q>, I, dI\n" + table(["q", "intensity", "sigma"], ",")).sigma is not None
+
+
+@pytest.mark.parametrize("form", ["# Column {}: {}", "col. {} {}", "# column {} = {}"])
+def test_labels_that_stand_below_each_other(curve_of, form):
+    for first in (0, 1):
+        names = ("Intensity (1/cm)", "Q (1/nm)", "error")
+        head = "\n".join(form.format(i, name) for i, name in enumerate(names, first))
+        curve = curve_of(head + "\n" + table(["intensity", "q", "sigma"], " "))
+        assert curve.q.tolist() == Q and curve.sigma.tolist() == SIGMA and curve.units["q"] == "1/nm"
+
+
+def test_angle_in_a_list_of_columns_is_refused(curve_of):
+    with pytest.raises(FormatError, match="angle"):
+        curve_of("# Column 1: 2-theta (deg)\n# Column 2: counts\n0.1 2\n0.2 3\n")

@@ -6,6 +6,8 @@ import warnings
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from invae.data import read, write
 from invae.errors import FormatError, InvaeWarning
@@ -146,3 +148,53 @@ def test_commas_inside_and_between_the_numbers_are_refused(curve_of):
 def test_decimal_commas_below_a_header_with_points(curve_of):
     curve = curve_of("wavelength 1.54 A\nq;I\n0,1;5,5\n0,2;6,5\n")
     assert curve.q.tolist() == [0.1, 0.2]
+
+
+SPOILS = ["#", "!", "*", "NA", "-", "?", "1.0E", "1..2", "0,5", "0x", "", "--", "nan?", "<0.1", "1e5e5", '"']
+BETWEEN = [
+    "",
+    "# comment",
+    "; comment",
+    "detector 2",
+    "---",
+    "q I s",
+    "\t",
+    "7",
+    "#",
+    "A B 1",
+    "{}",
+    "// end",
+]
+
+
+@given(
+    st.integers(2, 12),
+    st.integers(2, 4),
+    st.sampled_from([" ", "\t", ",", ";", ", ", "   "]),
+    st.sampled_from(["\n", "\r\n", "\r"]),
+    st.sampled_from(["", "\ufeff", "# made by us\n", "q I s dq\n", "7 3\n"]),
+    st.lists(st.tuples(st.integers(0, 11), st.sampled_from(BETWEEN)), max_size=2),
+    st.one_of(st.none(), st.tuples(st.integers(0, 11), st.integers(0, 3), st.sampled_from(SPOILS))),
+    st.integers(0, 6),
+)
+def test_no_row_is_ever_lost(tmp_path_factory, n, width, delimiter, newline, head, between, spoil, cut):
+    table = [[f"{0.01 * (k + 1) + 0.1 * j:.3f}" for j in range(width)] for k in range(n)]
+    if spoil is not None:
+        row, column, word = spoil
+        table[row % n][column % width] = word
+    lines = [delimiter.join(row) for row in table]
+    for at, line in between if spoil is None else ():
+        lines.insert(at % (len(lines) + 1), line)
+    text = head + newline.join(lines)
+    path = tmp_path_factory.mktemp("rows") / "a.dat"
+    path.write_bytes(text[: len(text) - cut].encode())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", InvaeWarning)
+        try:
+            (curve,) = read(path)
+        except FormatError:
+            return
+    # What was cut may be a whole row; a row that begins with the mark of a comment is one.
+    gone = 1 if cut else 0
+    gone += spoil is not None and spoil[1] % width == 0 and spoil[2] in ("#", "!")
+    assert len(curve.q) >= n - gone
