@@ -13,7 +13,7 @@ import pytest
 from invae.data.arrays.atomic import atomic_path
 from invae.data.arrays.files import write_array
 from invae.data.arrays.rows import RowWriter
-from invae.data.formats.hdf5_output import create_hdf5
+from invae.data.formats.hdf5.output import create_hdf5
 from invae.errors import FileError
 
 WRITERS = {
