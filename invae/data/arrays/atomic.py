@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from invae.data.arguments import file_path
 from invae.errors import FileError
 
 __all__ = ["atomic_path"]
@@ -22,7 +23,7 @@ def atomic_path(path: str | os.PathLike[str], overwrite: bool = False) -> Iterat
     FileError
         ``path`` exists and ``overwrite`` is false, or its folder does not exist.
     """
-    target = Path(path)
+    target = file_path(path)
     if target.exists() and not overwrite:
         raise FileError(f"{target} exists already; choose another name or allow overwriting (--force)")
     if not target.parent.is_dir():
