@@ -25,6 +25,7 @@ from typing import Any, Protocol, Self
 import numpy as np
 
 from invae.data.arrays.atomic import atomic_path
+from invae.data.formats.hdf5.output import create_hdf5
 from invae.errors import FileError, ModelError
 
 __all__ = ["StoredEstimator", "describe", "load", "save", "set_fitted", "stored_parameters"]
@@ -111,8 +112,6 @@ def save(model: Any, path: str | os.PathLike[str], overwrite: bool = False) -> P
     FileError
         ``path`` exists and ``overwrite`` is false, or its folder is missing.
     """
-    import h5py
-
     arrays: dict[str, np.ndarray] = {}
     body = _encode(model, arrays)
     header = {
@@ -122,7 +121,7 @@ def save(model: Any, path: str | os.PathLike[str], overwrite: bool = False) -> P
         "sha256": {key: _digest(array) for key, array in arrays.items()},
         "model": body,
     }
-    with atomic_path(path, overwrite) as temporary, h5py.File(temporary, "w") as file:
+    with atomic_path(path, overwrite) as temporary, create_hdf5(temporary) as file:
         file.attrs["format"] = FORMAT
         text = np.frombuffer(json.dumps(header).encode(), np.uint8)
         file.create_dataset("header", data=text, fletcher32=True)

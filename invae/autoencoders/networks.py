@@ -18,14 +18,17 @@ import time
 from typing import Any, Self
 
 import numpy as np
-import torch
 from sklearn.base import BaseEstimator
-from torch import nn
 
 from invae.errors import InputError
+from invae.extras import optional_imports
 from invae.linalg.estimators import check_is_fitted
 from invae.linalg.samples import as_float, as_rows, from_rows
 from invae.persistence import StoredEstimator
+
+with optional_imports():
+    import torch
+    from torch import nn
 
 __all__ = ["TrainedLinearAutoencoder", "UNet", "UNetPostprocessor"]
 

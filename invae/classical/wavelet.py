@@ -14,6 +14,7 @@ from scipy.sparse import csr_array
 
 from invae.classical.base import ClassicalMethod, iterations_used_up
 from invae.errors import InputError
+from invae.extras import optional_imports
 from invae.linalg.samples import is_number, shown
 from invae.operators.rows import adjoint, forward, operator_norm
 
@@ -163,7 +164,8 @@ class OrthonormalWavelets:
     """
 
     def __init__(self, dims: tuple[int, ...], wavelet: str, levels: int | None) -> None:
-        import pywt
+        with optional_imports():
+            import pywt
 
         named = isinstance(wavelet, str) and wavelet in pywt.wavelist(kind="discrete")
         if not named or not pywt.Wavelet(wavelet).orthogonal:

@@ -10,7 +10,7 @@ import numpy as np
 import typer
 
 from invae.cli.console import human_bytes, one_line, plural, print_json, say
-from invae.cli.inputs import kind_of, load_data
+from invae.cli.inputs import gather, kind_of, load_data
 from invae.errors import InvaeError
 
 __all__ = ["VERBS", "info"]
@@ -29,12 +29,14 @@ def info(
 ) -> None:
     """Say what files hold."""
     found, failed = [], False
-    for path in files:
-        try:
-            found.append(_describe(path, q_unit))
-        except InvaeError as error:
-            failed = True
-            found.append({"file": str(path), "kind": "error", "error": str(error)})
+    with ExitStack() as opened:
+        for path in gather(files, opened):
+            try:
+                found.append(_describe(path, q_unit))
+            except InvaeError as error:
+                failed = True
+                told = str(error) if str(path) in str(error) else f"{path}: {error}"
+                found.append({"file": str(path), "kind": "error", "error": told})
     if as_json:
         print_json(found)
     else:

@@ -6,8 +6,6 @@ import math
 import os
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +20,8 @@ from invae.codec.l2.group import L2_GRID_GROUP, encode_l2_group
 from invae.codec.model import REFERENCE, CodecModel, default_model, fast_model, no_model
 from invae.data.arrays.atomic import atomic_path
 from invae.data.records import Curve, Frame, unique_names
-from invae.errors import BoundError, FormatError, InputError
+from invae.errors import BoundError, FileError, FormatError, InputError
+from invae.linalg.threads import workers
 
 __all__ = ["compress", "decompress", "write_archive"]
 
@@ -130,8 +129,8 @@ def compress(
         )
 
     coded = []
-    with ThreadPoolExecutor(jobs) if jobs > 1 else nullcontext() as pool:
-        for group in map(code, spans) if pool is None else pool.map(code, spans):
+    with workers(jobs) as map_:
+        for group in map_(code, spans):
             coded.append(group)
             if progress is not None:
                 progress(len(coded), len(spans))
@@ -209,8 +208,11 @@ def write_archive(
     FileError
         ``path`` exists and ``overwrite`` is false, or its folder is missing.
     """
+    if Path(path).exists() and not overwrite:
+        raise FileError(f"{path} exists already; choose another name or allow overwriting (--force)")
+    blob = compress(data, bound, **options)
     with atomic_path(path, overwrite) as temporary:
-        temporary.write_bytes(compress(data, bound, **options))
+        temporary.write_bytes(blob)
     return Path(path)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from invae.data.simulation import sasmodels_bridge
 from invae.errors import InputError
+from invae.extras import optional_imports
 
 __all__ = ["ModelFit", "fit_model"]
 
@@ -142,7 +143,8 @@ def _bounds(kernel, name: str, given: Mapping[str, tuple[float, float]]) -> tupl
 def _resolution(q, dq, slit_length):
     if dq is None and slit_length is None:
         return q, np.asarray
-    from sasmodels.resolution import Pinhole1D, Slit1D
+    with optional_imports():
+        from sasmodels.resolution import Pinhole1D, Slit1D
 
     if slit_length is not None:
         smearing = Slit1D(q, q_length=slit_length, q_width=0.0)

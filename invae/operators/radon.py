@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from typing import Any
 
@@ -14,6 +13,7 @@ from scipy.sparse import csr_array
 
 from invae.errors import InputError
 from invae.linalg.samples import is_number, shown
+from invae.linalg.threads import workers
 from invae.operators.angles import view_angles
 from invae.operators.base import Operator, as_dims
 from invae.operators.joseph import JosephProducts, joseph_matrix, ray_table
@@ -202,8 +202,8 @@ class Radon(Operator):
         if len(rows) <= size or n_threads == 1:
             work(range(0, len(rows), size))
         else:
-            with ThreadPoolExecutor(n_threads) as pool:
-                list(pool.map(work, shares))
+            with workers(n_threads) as map_:
+                list(map_(work, shares))
         return out
 
     def _rays(self) -> np.ndarray:

@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from invae.extras import optional_imports
+
 __all__ = [
     "COLORS",
     "DASHES",
@@ -95,7 +97,8 @@ RC: dict[Any, Any] = {
 @contextmanager
 def styled() -> Iterator[None]:
     """Matplotlib settings for the time of drawing and saving one figure; the caller's come back after."""
-    import matplotlib
+    with optional_imports():
+        import matplotlib
 
     with matplotlib.rc_context(RC):
         yield
@@ -103,8 +106,9 @@ def styled() -> Iterator[None]:
 
 def new_figure(width: float, height: float) -> Any:
     """Figure of the given size in inches, on the Agg canvas, with constrained layout."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+    with optional_imports():
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)

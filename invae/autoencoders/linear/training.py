@@ -22,12 +22,15 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-import torch
 
 from invae.autoencoders.linear import penalties
 from invae.autoencoders.linear.landscape import Landscape, balance, transpose_gap
 from invae.errors import InputError
+from invae.extras import optional_imports
 from invae.linalg.samples import as_float
+
+with optional_imports():
+    import torch
 
 __all__ = ["OPTIMISERS", "Trained", "Trajectory", "train", "train_minibatch", "train_sparse_gaussian"]
 

@@ -14,9 +14,12 @@ References
 from __future__ import annotations
 
 import numpy as np
-import torch
 
 from invae.autoencoders.sparse.dictionary import AtomDictionary
+from invae.extras import optional_imports
+
+with optional_imports():
+    import torch
 
 __all__ = ["train_lista"]
 

@@ -11,6 +11,7 @@ import numpy as np
 from invae.data.arguments import file_path, real_array
 from invae.data.arrays.atomic import atomic_path
 from invae.data.formats.hdf5.access import open_hdf5, read_dataset
+from invae.data.formats.hdf5.output import create_hdf5
 from invae.data.formats.images.tiff import read_tiff_array
 from invae.data.formats.source import Source, is_hdf5, is_npy, is_tiff
 from invae.errors import FileError, FormatError, InputError
@@ -99,10 +100,8 @@ def write_array(path: str | os.PathLike[str], array: Any, overwrite: bool = Fals
         with atomic_path(file, overwrite) as temporary:
             np.save(temporary, array, allow_pickle=False)
     elif ending in _HDF5_ENDINGS:
-        import h5py
-
         real_array(array, "array", most_axes=HDF5_AXES)
-        with atomic_path(file, overwrite) as temporary, h5py.File(temporary, "w") as h5:
+        with atomic_path(file, overwrite) as temporary, create_hdf5(temporary) as h5:
             h5.create_dataset(inner or _DATASET, data=array, track_times=False)
     elif ending in _TIFF_ENDINGS:
         _write_tiff(file, array, overwrite)

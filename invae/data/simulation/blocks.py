@@ -14,7 +14,8 @@ import numpy as np
 
 from invae.data.arguments import generator, whole_number
 from invae.data.sets.manifest import cache_folder
-from invae.errors import FormatError, InputError
+from invae.errors import FileError, FormatError, InputError
+from invae.extras import optional_imports
 
 __all__ = ["Progress", "make_in_blocks", "model_of", "sample_generator", "seed_of"]
 
@@ -77,7 +78,10 @@ def make_in_blocks(
     for span, block in _run(make, settings, missing, jobs, prepare):
         blocks[span] = block
         if folder:
-            block.write(_path(folder, span), overwrite=True)
+            try:
+                block.write(_path(folder, span), overwrite=True)
+            except FileError as error:  # a full disk, or another run that makes the same samples
+                log.warning("not kept in the cache: %s", error)
         done += len(block)
         if progress:
             progress(done, n)
@@ -108,7 +112,8 @@ def _run(make, settings, missing, jobs, prepare) -> Iterator[tuple]:
         for span in missing:
             yield span, make(settings, *span)
         return
-    from joblib import Parallel, delayed
+    with optional_imports():
+        from joblib import Parallel, delayed
 
     prepare()
     tasks = (delayed(make)(settings, *span) for span in missing)

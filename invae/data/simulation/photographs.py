@@ -7,6 +7,7 @@ import numpy as np
 from invae.data.arguments import generator
 from invae.data.simulation.grids import disc_share, image_grid
 from invae.errors import InputError
+from invae.extras import optional_imports
 
 __all__ = ["PHOTOGRAPHS", "photograph_patches"]
 
@@ -78,7 +79,8 @@ def photograph_patches(
 
 def _integral(name: str) -> np.ndarray:
     """Summed-area table of a photograph's grey values, one row and column of zeros in front."""
-    import skimage.data
+    with optional_imports():
+        import skimage.data
 
     pixels = np.asarray(getattr(skimage.data, name)(), np.float64) / 255.0
     if pixels.ndim == 3:

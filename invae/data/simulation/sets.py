@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from invae.data.arrays.atomic import atomic_path
+from invae.data.formats.hdf5.output import create_hdf5
 from invae.data.records import Curve, Frame
 from invae.errors import FileError, FormatError
 
@@ -50,7 +51,7 @@ class _SimulatedSet:
         """Write every field to HDF5; parameters and settings as JSON text."""
         import h5py
 
-        with atomic_path(path, overwrite) as temporary, h5py.File(temporary, "w") as file:
+        with atomic_path(path, overwrite) as temporary, create_hdf5(temporary) as file:
             file.attrs["format"] = self._format
             fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
             file.attrs["settings"] = json.dumps(fields.pop("settings"))

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from invae.data.formats.hdf5.nexus import NOTE_GROUP
+from invae.data.formats.hdf5.output import create_hdf5
 from invae.data.formats.hdf5.xml_tree import tree_from_xml
 from invae.data.formats.note import to_note
 from invae.data.records import Curve, Record
@@ -37,11 +38,9 @@ _MOST_AXES = 32  # of an HDF5 data set
 
 def write_nxcansas(records: list[Record], path: Path) -> None:
     """Write all records to a new HDF5 file at ``path``."""
-    import h5py
-
     from invae import __version__
 
-    with h5py.File(path, "w") as file:
+    with create_hdf5(path) as file:
         file.attrs["NX_class"] = "NXroot"
         file.attrs["creator"] = f"invae {__version__}"
         file.attrs["default"] = "sasentry01"
