@@ -1,9 +1,15 @@
 """A block of frames to bytes and back: what describes it, then the rANS lanes.
 
 Layout: the smallest value (signed varint) and the largest less it (varint) of all that are no marks; the
-number of marks (varint) and each mark (signed varint); the length of the description and the description
-(numbers of `invae.codec.stream.numbers`); unless smallest and largest are equal, for each lane the number of its 32-bit words (varint), then
-the words of all lanes, little-endian.
+number of marks (varint) and each mark (signed varint); the length of the description and the description,
+which is numbers (`invae.codec.stream.numbers`): where marks stand, if there are any
+(`invae.codec.stream.gaps`); and unless smallest and largest are equal, how values are predicted
+(`invae.codec.stream.choose`) and the tables (`invae.codec.stream.tables`). Then, unless they are equal, for
+each lane the number of its 32-bit words (varint), and the words of all lanes, little-endian
+(`invae.codec.stream.lanes`).
+
+Values are coded less the smallest, modulo 2^64. A mark is not coded: `fill_gap` stands in for it, its error
+is that of the pixel on its left, and the mark is put there afterwards.
 """
 
 from __future__ import annotations
@@ -113,7 +119,7 @@ def decode_block(
         predictor, work = Predictor(plan, shape, min(top, MOST_TOP), sets), new_work(*shape[1:], plan.n_lanes)
         for t in range(stop):
             model = predictor.told(t, gaps.mask(t))
-            read_frame(predictor.frame, tables.index[min(t, 1)], model, work, lanes, tables)
+            read_frame(predictor.frame, tables.of_context[min(t, 1)], model, work, lanes, tables)
             if t >= start:
                 out[t - start] += predictor.frame[:, PAD:-PAD]
             if t + 1 < stop:

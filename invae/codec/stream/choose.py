@@ -1,10 +1,12 @@
 """How a block is predicted: chosen from samples by the encoder, told to the decoder.
 
-Numbers, by kind: PLAN: layout, direct (in 1/16), shift, sets, lanes, gain; with more than one set TILE for each tile
-its set (of the tile on the left, modulo the number of sets, less); then for each frame but the first FRESH, 1
-if weights follow; then for set 0 (first rows) the weights of taps 1, 2, for each further set those of taps 1 .. 10,
-and behind each, but in the first frame, those of taps 11 .. 19: kind WEIGHT, folded differences to those of the
-last frame that had any. Tap 0 has what is missing to 2^shift.
+Numbers, by kind: PLAN: layout, direct (in 1/16), shift, sets less 1, lanes less 1, and with more than one
+frame gain; with more than one set TILES: the set of each tile less that of the tile on its left (0 at the
+edge), modulo the number of sets, row by row; then for each frame but the first FRESH, 1 if weights follow;
+then for set 0 (first rows) the weights of taps 1 and 2, for each further set those of taps 1 to 10, and
+behind each, but in the first frame, those of taps 11 to 19: kind WEIGHT, folded differences to those of the
+last frame that had any (0 at first). Tap 0 has what is missing to a sum of 0: it stands for its weight less
+2^shift.
 """
 
 from __future__ import annotations

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 from numba import njit
 
 from invae.codec.stream.bits import bit_length, log_class
@@ -28,26 +27,26 @@ FAR = 1 << 40
 
 
 @njit(cache=True, nogil=True)
-def expected(left: int, step: int) -> int:
+def expected(left, step):
     """Expected value in 1/16, for the context alone: ``step`` (1/16) from the value on the left."""
     return min(max((min(left, FAR) << 4) + step, 0), 16 * FAR)
 
 
 @njit(cache=True, nogil=True)
-def miss(difference: int, step: int) -> int:
+def miss(difference, step):
     """Size of the error in 1/16; ``difference`` to the value on the left, of which ``step`` was foreseen."""
     size = abs((difference << 4) - step)
     return size if 0 <= size < FAR else FAR
 
 
 @njit(cache=True, nogil=True)
-def scale(errors: int) -> int:
+def scale(errors):
     """Low bits of a difference that are coded as they are, where errors (sum of eight) are large."""
     return min(max(bit_length(errors) - 13, 0), 27)
 
 
 @njit(cache=True, nogil=True)
-def context(layout: int, value: int, step: int, errors: int) -> int:
+def context(layout, value, step, errors):
     """Number of the context: PRIMARY * secondary + primary."""
     if layout == BY_VALUE:
         primary = log_class(value >> 1, 3)

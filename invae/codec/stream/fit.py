@@ -41,7 +41,10 @@ FEWEST = 200
 
 
 class Sample(NamedTuple):
-    """``values`` (pixels) less those on the left, ``taps`` (pixels, N_TAPS) likewise; ``sizes`` of local steps."""
+    """Values of pixels less those on the left, ``taps`` (pixels, N_TAPS) likewise.
+
+    ``sizes`` are those of local steps, ``levels`` means of neighbours, ``tiles`` numbers of tiles.
+    """
 
     taps: np.ndarray
     values: np.ndarray
@@ -92,7 +95,10 @@ def _gather(frame, reference, mask, rows, step, sample):
 
 @njit(cache=True, nogil=True)
 def _solve(sample, part, chosen, weights, rounds, warm, even):
-    """Fit to pixels whose entry of ``part`` is non-zero. Weighted least squares with weights 1 / (size (|error| + size of errors)); Cholesky."""
+    """Fit to pixels whose entry of ``part`` is non-zero, by normal equations.
+
+    Weights are 1 / level (``even``) or 1 / size^2 at first, then 1 / (size (error + a share of size)).
+    """
     m = chosen.size
     A, b = np.zeros((m, m)), np.zeros(m)
     taps, values, sizes = sample.taps, sample.values, sample.sizes
@@ -209,9 +215,9 @@ def sample_pixels(frame: np.ndarray, reference: np.ndarray, mask: np.ndarray, mo
 
 
 def fit_weights(sample: Sample, chosen: tuple[int, ...], robust: bool) -> np.ndarray:
-    """Weights (N_TAPS, their sum 1) for ``chosen`` taps; the left value alone where nothing better is.
+    """Weights (N_TAPS, their sum 1) for ``chosen`` taps; the left value alone if none fit.
 
-    ``robust``: least absolute deviation, for smooth planes; otherwise least squares, which has the mean of counts.
+    ``robust``: least absolute deviation, for smooth planes; else least squares, which find means of counts.
     """
     weights = np.zeros(N_TAPS)
     if sample.values.size >= 4 * len(chosen):
@@ -249,7 +255,7 @@ def preset_weights() -> list[np.ndarray]:
 def fit_classes(
     sample: Sample, weights: np.ndarray, n_tiles: int, n_sets: int, robust: bool
 ) -> tuple[np.ndarray, np.ndarray, float]:
-    """Sets of weights for tiles that behave alike, from one that suits all; which tile uses which; gain a pixel.
+    """Sets of weights for tiles that behave alike; which tile uses which; bits gained a pixel.
 
     Tiles are put in order of their errors under the one set, cut into classes, and then fitted and
     assigned in turns.

@@ -1,15 +1,15 @@
 """Frames of integers to bytes and back: any integer dtype, any shape, every frame by its index.
 
 The last two axes of an array are rows and columns (a single axis is one row), all before them count frames.
-Groups of frames are coded without the others, and so are bands of rows of a group: blocks, which threads share.
-Frames of one sample are chained: each is foretold from those before it. Frames of different samples are laid
-under one another, as one tall frame.
+Groups of frames are coded without the others, and so are bands of rows of a group: blocks, which threads
+share. Frames of one sample are chained: each is foretold from those before it. Frames of different samples
+are laid under one another, as one tall frame.
 
 Layout, all numbers varints: version (1); place of the dtype in `DTYPES`; number of axes and their lengths;
-1 if frames are chained; frames of a group; rows of a band; the length of each block, groups first, bands of a
-group next to each other; then the blocks (`invae.codec.stream.block`), whose shapes are (frames, rows, columns)
-if chained, else (1, frames x rows, columns). The last group and the last band may be shorter. Without values
-nothing stands behind the lengths of the axes.
+1 if frames are chained; frames of a group; rows of a band; the length of each block, groups first, bands of
+a group next to each other; then the blocks (`invae.codec.stream.block`), of shape (frames, rows, columns)
+if chained, else (1, frames x rows, columns). The last group and the last band may be shorter. Without
+values nothing stands behind the lengths of the axes.
 """
 
 from __future__ import annotations
@@ -70,8 +70,8 @@ def encode_frames(array: np.ndarray, group: int | None = None, jobs: int = 1) ->
     array : ndarray of shape (..., rows, columns)
         Any integer dtype, or bool; byte order is not kept.
     group : int or None
-        Frames that are coded together: more of them are smaller, and slower to take one out of. None: 32, or as
-        many as hold 2^25 pixels.
+        Frames that are coded together: more of them are smaller, and slower to take one out of. None: 32,
+        or as many as hold 2^25 pixels.
     jobs : int
         Threads that share the work; the bytes do not depend on it.
 
@@ -130,7 +130,7 @@ def decode_frames(data: bytes, jobs: int = 1) -> np.ndarray:
 
 
 def decode_frame(data: bytes, index: int, jobs: int = 1) -> np.ndarray:
-    """Frame ``index`` (all axes before the last two count) of shape (rows, columns), without the other groups.
+    """Frame ``index`` (axes before the last two, counted through), without the other groups.
 
     Raises
     ------

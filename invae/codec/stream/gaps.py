@@ -2,12 +2,12 @@
 
 A mark is a value that lies apart from all others (-1, -2, 65535, 4294967295, ..) and pays: what says where
 it stands is shorter than coding it as a value would be. Marks that stand at the same pixel in all frames
-of a block are told once, as runs of the difference to the row above or of the marks themselves; others as runs
-over all frames.
+of a block are told once, as runs of the difference to the row above or of the marks themselves; all others
+as runs over all frames.
 
-Numbers: SHAPE: 1 if runs are of differences; then the runs of marks that stay, then those of marks that come and
-go. A list of runs is COUNT, then for each SKIP, the pixels since the last run, RUN, its length less 1, and with
-more than one mark MARK, its number less one (of differences: of the exclusive or).
+Numbers: SHAPE, 1 if runs are of differences (exclusive or of marks' numbers, from 1; 0: none); then the
+runs of marks that stay, then those of marks that come and go. Runs are COUNT, then for each SKIP, the
+pixels since the last run, RUN, its length less 1, and with more than one mark MARK, its number less 1.
 """
 
 from __future__ import annotations
@@ -29,8 +29,10 @@ UNKNOWN = np.zeros((0, 0), dtype=np.uint8)
 
 
 class Gaps(NamedTuple):
-    """``marks`` (values); which of them (from 1; 0: none) stands where: ``fixed`` (rows, columns) in all frames,
-    ``moving`` (frames, rows, columns), empty if there are none."""
+    """Values of marks, and which of them (from 1; 0: none) stands where.
+
+    ``fixed`` (rows, columns) in all frames, ``moving`` (frames, rows, columns), empty if there are none.
+    """
 
     marks: list[int]
     fixed: np.ndarray
@@ -53,7 +55,7 @@ class Gaps(NamedTuple):
 
 @njit(cache=True, nogil=True)
 def _extremes(values, marks):
-    """Smallest, second smallest, second largest and largest of the values that are no marks; low > high: none."""
+    """Smallest, second smallest, second largest and largest value that is no mark; none if low > high."""
     low, low2, high2, high = (1 << 63) - 1, (1 << 63) - 1, -(1 << 63), -(1 << 63)
     flat = values.ravel()
     for p in range(flat.size):
@@ -90,7 +92,7 @@ def _places(values, marks, out):
 
 @njit(cache=True, nogil=True)
 def _runs(flat, out):
-    """Runs of equal non-zero entries as (skip, length, entry); returns their number, which may exceed ``out``."""
+    """Runs of equal non-zero entries as (skip, length, entry); returns their number, even beyond ``out``."""
     n, p, last = 0, 0, 0
     while p < flat.size:
         if flat[p] == 0:
@@ -114,7 +116,7 @@ def _undo_differences(plane):
 
 
 def find_gaps(values: np.ndarray) -> tuple[Gaps, int, int]:
-    """Marks of ``values`` (frames, rows, columns; int64), and the smallest and largest of all other values."""
+    """Marks of int64 ``values`` (frames, rows, columns), and the smallest and largest of all others."""
     marks: list[int] = []
     low, low2, high2, high = whole = _ends(values, marks)
     while low < high and len(marks) < MOST_MARKS:
@@ -203,10 +205,10 @@ def _take_runs(shape: tuple[int, ...], n_marks: int, numbers: NumberReader) -> n
 @njit(cache=True, nogil=True)
 def _read_runs(state, stream, odds, n_marks, flat):
     p = 0
-    for _ in range(next_number(state, stream, odds, COUNT)):
-        p += next_number(state, stream, odds, SKIP)
-        length = 1 + next_number(state, stream, odds, RUN)
-        mark = next_number(state, stream, odds, MARK) if n_marks > 1 else 0
+    for _ in range(next_number(state, stream, odds, np.int64(COUNT))):
+        p += next_number(state, stream, odds, np.int64(SKIP))
+        length = 1 + next_number(state, stream, odds, np.int64(RUN))
+        mark = next_number(state, stream, odds, np.int64(MARK)) if n_marks > 1 else 0
         if p + length > flat.size or mark > 7:
             return False
         flat[p : p + length] = 1 + mark

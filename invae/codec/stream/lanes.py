@@ -1,4 +1,25 @@
-"""Kernels: values to tokens, tokens to interleaved rANS lanes, and back."""
+"""Kernels: values to tokens, tokens to interleaved rANS lanes, and back.
+
+The rows of a frame are cut into stripes, one for each lane; lanes are decoded in step, and each goes on
+from frame to frame. A pixel, with l, l2, l3 the three values on its left, s the sum over all other taps
+(`invae.codec.stream.neighbours`), w0, w1, w2 the weights of the first taps:
+
+* step = (s + w0 l + w1 l2 + w2 l3) >> (shift - 4), from l to the expected value, in 1/16;
+* errors around = 3 left + (left above + 3 above + right above), or, in the first row of a stripe and along
+  rows, 5 left + 3 second left; before the first column stands the first error of the row before, or 0;
+* level, context, low bits: `invae.codec.stream.contexts`;
+* z = value, if level < direct; else the folded difference to the guess l + ((step + 8) >> 4), which is kept
+  inside 0 .. top;
+* token and raw bits of z: with h = z >> low, h itself below 16, then 16 + 4 (length of h - 5) + the two
+  bits below its leading one; what is left of h and the low bits are raw. Longer than 15 bits: ESCAPE, 6
+  bits for the length of z less 1, all bits of z below its leading one.
+* error = |16 (value - l) - step|, at most 2^40.
+
+rANS: state x of 64 bits, at least 2^31. slot = x mod 2^12 names the token, of frequency f and first slot c;
+x = f (x >> 12) + slot - c; up to 16 raw bits are taken from the low end of x; if x < 2^31 then x = 2^32 x +
+next word. Further raw bits come 16 at a time, the lowest first, each with its own refill. A lane begins
+with the two words of its state, low word first, and ends with x = 2^31 and all words used.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +28,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from invae.codec.stream.bits import bit_length, fold, unfold
+from invae.codec.stream.bits import bit_length, drop_bits, fold, unfold
 from invae.codec.stream.contexts import ALONG_ROWS, context, expected, miss, scale
 from invae.codec.stream.neighbours import (
     INNER,
@@ -80,9 +101,11 @@ class Work(NamedTuple):
 
 
 class Tables(NamedTuple):
-    """Frequencies: ``index`` of a context's table, ``slots`` to tokens, frequency | first slot << 16."""
+    """Numbers of the tables ``of_context`` (2, N_CONTEXTS); their ``slots`` to tokens; ``ranges`` of tokens,
+    frequency | first slot << 16.
+    """
 
-    index: np.ndarray
+    of_context: np.ndarray
     slots: np.ndarray
     ranges: np.ndarray
 
@@ -97,16 +120,22 @@ class Lanes(NamedTuple):
 
 
 def stripe_tops(n_rows: int, n_lanes: int) -> np.ndarray:
-    """First rows of the stripes, and the end; the first stripes are a row longer where it does not come out even."""
+    """First rows of the stripes, and the end; stripes may differ by one row, longer ones come first."""
     rows, longer = divmod(n_rows, n_lanes)
     return np.cumsum([0] + [rows + (k < longer) for k in range(n_lanes)]).astype(np.int64)
 
 
 def new_work(n_rows: int, n_columns: int, n_lanes: int) -> Work:
     """Workspace for frames of this shape."""
-    wide = [np.empty((n_lanes, n_columns + k), dtype=np.int64) for k in (0, 2, 0)]
-    small = np.zeros((n_lanes, INNER), dtype=np.int64), np.zeros(n_lanes, dtype=np.int64)
-    return Work(stripe_tops(n_rows, n_lanes), *wide, *small, np.zeros(n_lanes, dtype=np.int64))
+    return Work(
+        stripe_tops(n_rows, n_lanes),
+        np.empty((n_lanes, n_columns), dtype=np.int64),
+        np.empty((n_lanes, n_columns + 2), dtype=np.int64),
+        np.empty((n_lanes, n_columns), dtype=np.int64),
+        np.zeros((n_lanes, INNER), dtype=np.int64),
+        np.zeros(n_lanes, dtype=np.int64),
+        np.zeros(n_lanes, dtype=np.int64),
+    )
 
 
 @njit(cache=True, nogil=True)
@@ -118,23 +147,21 @@ def _start_row(frame, i, lane, first, model, work):
     above, errors = work.above[lane], work.errors[lane]
     n = above.shape[0]
     if first:
-        errors[:] = 0
+        for j in range(n + 2):
+            errors[j] = 0
     work.starts[lane] = errors[1]
-    if first or model.layout == ALONG_ROWS:
-        above[:] = 0
-    else:
-        errors[0] = errors[1]
-        errors[n + 1] = errors[n]
-        for j in range(n):
-            above[j] = errors[j] + 3 * errors[j + 1] + errors[j + 2]
+    alone = first or model.layout == ALONG_ROWS
+    errors[0], errors[n + 1] = errors[1], errors[n]
+    for j in range(n):
+        above[j] = 0 if alone else errors[j] + 3 * errors[j + 1] + errors[j + 2]
 
 
 @njit(cache=True, nogil=True)
 def tokens_of_frame(frame, model, work, records, wide, counts):
     """Fill ``records`` (rows, columns), count tokens in ``counts`` (contexts, tokens).
 
-    A record holds from its low bits on: token (6), context (12), number of raw bits (6), raw bits (40); with an
-    escape the place of the number in ``wide``, which counts its own entries in its first.
+    A record holds from its low bits on: token (6), context (12), number of raw bits (6), raw bits (40); with
+    an escape the place of the number in ``wide``, which counts its own entries in its first.
     """
     width = frame.shape[1] - 2 * PAD
     for lane in range(work.tops.shape[0] - 1):
@@ -209,7 +236,7 @@ def _tokens(row, first_left, mask, model, steps, around, records, wide, counts):
         if level >= direct:
             low = scale(near)
             z = fold(z - min(max(left + ((step + 8) >> 4), 0), top_value))
-        high = np.int64(np.uint64(z) >> np.uint64(low))
+        high = drop_bits(z, low)
         length = bit_length(high)
         if length <= 4:
             token = high
@@ -248,7 +275,7 @@ def write_lane(records, wide, top, stop, tables, words):
     k = words.shape[0]
     width = records.shape[2]
     for frame in range(records.shape[0] - 1, -1, -1):
-        index = tables.index[min(frame, 1)]
+        index = tables.of_context[min(frame, 1)]
         for i in range(stop - 1, top - 1, -1):
             for j in range(width - 1, -1, -1):
                 record = records[frame, i, j]
@@ -256,7 +283,7 @@ def write_lane(records, wide, top, stop, tables, words):
                     continue
                 token = record & 63
                 n = (record >> 18) & 63
-                raw = np.int64(np.uint64(record) >> np.uint64(24))
+                raw = drop_bits(record, 24)
                 if token == ESCAPE:
                     z = wide[raw]
                     length = bit_length(z) - 1

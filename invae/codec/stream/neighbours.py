@@ -9,9 +9,9 @@ Taps, in the order of the weights, of the pixel at row i and column j (rows coun
 11-19  the reference at (i-1, j-1), (i-1, j), .. (i+1, j+1)
 ====== =====================================================
 
-Outside the frame stand copies: left of row i the first value of row i-1 while the first value is coded and its
-own first value afterwards, right of it its last value. In the first row of a stripe 0 stands on the left.
-The reference holds 1/16 of a count and continues its edges. Sums wrap modulo 2^64.
+Outside the frame stand copies: left of row i the first value of row i-1 while its first value is coded,
+then its own first value, right of it its last value. In the first row of a stripe 0 stands on the left. The
+reference holds 1/16 of a count and continues its edges. Sums wrap modulo 2^64.
 """
 
 from __future__ import annotations
@@ -64,13 +64,14 @@ def fill_gap(frame: np.ndarray, i: int, j: int, top: int) -> int:
 
 @njit(cache=True, nogil=True)
 def outer_sums(sums, frame, i, top, reference, weights, tiles):
-    """Weighted sums of row ``i`` over all taps outside of it; weights (1 + sets, N_TAPS), first row's first."""
+    """Weighted sums of row ``i`` over all taps outside of it; ``weights`` (1 + sets, N_TAPS)."""
     width = frame.shape[1] - 2 * PAD
     for k in range(tiles.shape[1]):
         start, stop = k * TILE, min(width, (k + 1) * TILE)
         if i == top:
             w = weights[0]
-            sums[start:stop] = 0
+            for j in range(start, stop):
+                sums[j] = 0
         else:
             w = weights[1 + tiles[i // TILE, k]]
             _rows_above(sums, frame[i - 1], frame[max(i - 2, top)], w, start, stop)
@@ -129,5 +130,6 @@ def follow(mean: np.ndarray, reference: np.ndarray, frame: np.ndarray, gain: int
             reference[i + 1, j + 1] = (mean[i, j] + 8) >> 4
         reference[i + 1, 0] = reference[i + 1, 1]
         reference[i + 1, w + 1] = reference[i + 1, w]
-    reference[0] = reference[1]
-    reference[h + 1] = reference[h]
+    for j in range(w + 2):
+        reference[0, j] = reference[1, j]
+        reference[h + 1, j] = reference[h, j]

@@ -1,7 +1,7 @@
 """Numbers that describe a block, under adaptive odds: most are small, and each kind has its own habits.
 
-A number v >= 0 is coded as the length n of v + 1 in bits (n - 1 ones and a zero, odds by kind and place), the
-bit below the leading one (odds by kind and n) and the rest as it is.
+A number v >= 0 is coded as the length n of v + 1 in bits (n - 1 ones and a zero, odds by kind and place),
+the bit below the leading one (odds by kind and n) and the rest as it is.
 """
 
 from __future__ import annotations

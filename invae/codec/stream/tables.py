@@ -1,16 +1,16 @@
 """Frequencies of tokens by context: contexts that behave alike share a table, tables are told roughly.
 
 Contexts are rows (secondary class; first for first frames, then for later ones) of primary classes. Along a
-row, neighbours are joined while that shortens tables and tokens together; then a table may be joined with that
-of the row before at the same place (the row before the first one of later frames is the first one).
+row, neighbours are joined while that shortens tables and tokens together; then a table may be joined with
+that of the row before at the same place (the row before the first one of later frames is the first one).
 
 Numbers, by kind: for each row ROW_FIRST the first context that has a table (PRIMARY: none) and ROW_LENGTH
 their number less one; for each of these contexts but the first JOIN, 0: the table of the context before it;
 then, if the row before has a table at this place, JOIN + 1, 0: that table; else a new one. Then FRACTION m,
-and for each table LAST, its last token, and the levels of all tokens up to it as folded differences to a guess,
-with kind LEVEL + min(2, size of the difference before). Level 0 is frequency 0, level 1 + 2^m e + r means
-(2^m + r) 2^e. Frequencies are scaled to a sum of 2^PRECISION, rounded down but not to 0; the rest goes to the
-first of the highest levels.
+and for each table LAST, its last token, and the levels of all tokens up to it, folded differences to a
+guess (`_guess`), of kind LEVEL + min(2, size of the difference before). Level 0 is frequency 0, level 1 +
+2^m e + r means (2^m + r) 2^e. Frequencies are scaled to a sum of 2^PRECISION, rounded down but not to 0;
+what is left goes to the first of the highest levels. Contexts without a table use the first one.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def choose_tables(counts: np.ndarray, numbers: NumberWriter) -> Tables:
 
 
 def estimated_bits(counts: np.ndarray) -> int:
-    """Length of tokens and tables in bits, without raw bits; ``counts`` (2 * N_CONTEXTS, N_TOKENS) is kept."""
+    """Length in bits of tokens and tables, without raw bits; ``counts`` (2 * N_CONTEXTS, N_TOKENS)."""
     return int(_join(counts.reshape(N_ROWS, PRIMARY, N_TOKENS))[2]) >> 12
 
 
@@ -84,8 +84,22 @@ def _bits(first, second):
 
 
 @njit(cache=True, nogil=True)
+def _used(counts):
+    for n in counts:
+        if n > 0:
+            return True
+    return False
+
+
+@njit(cache=True, nogil=True)
+def _add(total, counts):
+    for s in range(counts.size):
+        total[s] += counts[s]
+
+
+@njit(cache=True, nogil=True)
 def _join_row(block, costs, places, after):
-    """Join neighbours of one row of contexts (PRIMARY, tokens) greedily; returns the number of groups at first.
+    """Join neighbours of one row of contexts (PRIMARY, tokens); returns how many groups there were.
 
     Group k begins at context places[k], is followed by group after[k], and its tokens stand in its first
     context of ``block``.
@@ -94,7 +108,7 @@ def _join_row(block, costs, places, after):
     joined = np.zeros(PRIMARY, np.int64)
     n = 0
     for q in range(PRIMARY):
-        if block[q].any():
+        if _used(block[q]):
             places[n] = q
             costs[n] = _bits(block[q], none)
             after[n] = n + 1
@@ -111,7 +125,7 @@ def _join_row(block, costs, places, after):
             k = after[k]
         if best < 0:
             break
-        block[places[best]] += block[places[after[best]]]
+        _add(block[places[best]], block[places[after[best]]])
         costs[best] = joined[best]
         after[best] = after[after[best]]
         if after[best] < n:
@@ -123,7 +137,7 @@ def _join_row(block, costs, places, after):
 
 @njit(cache=True, nogil=True)
 def _join(counts):
-    """Return the table of each context (rows, PRIMARY; -1: none), the tables' counts, their length in bits."""
+    """Table of each context (rows, PRIMARY; -1: none), the tables' counts, all in all in 2^-12 bits."""
     costs, places, after = (
         np.zeros(PRIMARY, np.int64),
         np.zeros(PRIMARY, np.int64),
@@ -133,11 +147,11 @@ def _join(counts):
     room = 0
     for row in range(N_ROWS):
         for q in range(PRIMARY):
-            room += counts[row, q].any()
+            room += _used(counts[row, q])
     tables, table_costs = np.zeros((room, N_TOKENS), np.int64), np.zeros(room, np.int64)
     n_tables = 0
     for row in range(N_ROWS):
-        block = counts[row].astype(np.int64)
+        block = counts[row].copy()
         n = _join_row(block, costs, places, after)
         before = row - 1 if row != SECONDARY else 0
         k = 0
@@ -154,10 +168,14 @@ def _join(counts):
                 label = n_tables
                 n_tables += 1
                 table_costs[label] = costs[k]
-            tables[label] += block[q]
-            labels[row, q:stop] = label
+            _add(tables[label], block[q])
+            for place in range(q, stop):
+                labels[row, place] = label
             k = after[k]
-    return labels, tables[:n_tables], table_costs[:n_tables].sum()
+    total = 0
+    for t in range(n_tables):
+        total += table_costs[t]
+    return labels, tables[:n_tables], total
 
 
 @njit(cache=True, nogil=True)
@@ -235,6 +253,11 @@ def _describe(labels, tables, fraction):
 
 
 @njit(cache=True, nogil=True)
+def _no(state, stream, odds, kind):
+    return next_number(state, stream, odds, np.int64(kind)) == 0
+
+
+@njit(cache=True, nogil=True)
 def _read_labels(state, stream, odds, labels):
     """Fill ``labels``; returns the number of tables, -1 where it cannot be."""
     seen = 0
@@ -249,9 +272,13 @@ def _read_labels(state, stream, odds, labels):
             return -1
         before = row - 1 if row != SECONDARY else 0
         for q in range(first, stop):
-            if q > first and next_number(state, stream, odds, JOIN) == 0:
+            if q > first and _no(state, stream, odds, JOIN):
                 labels[row, q] = labels[row, q - 1]
-            elif row > 0 and labels[before, q] >= 0 and next_number(state, stream, odds, JOIN + 1) == 0:
+            elif (
+                row > 0
+                and labels[before, q] >= 0
+                and next_number(state, stream, odds, np.int64(JOIN + 1)) == 0
+            ):
                 labels[row, q] = labels[before, q]
             else:
                 labels[row, q] = seen
@@ -264,12 +291,12 @@ def _read_levels(state, stream, odds, levels):
     """Fill ``levels`` (tables, tokens); False where they cannot be."""
     before = np.zeros(N_TOKENS, np.int64)
     for t in range(levels.shape[0]):
-        last = next_number(state, stream, odds, LAST)
+        last = next_number(state, stream, odds, np.int64(LAST))
         if last >= N_TOKENS:
             return False
         size = 0
         for s in range(last + 1):
-            d = unfold(next_number(state, stream, odds, LEVEL + size))
+            d = unfold(next_number(state, stream, odds, np.int64(LEVEL + size)))
             size = min(abs(d), 2)
             levels[t, s] = _guess(levels[t], before, s) + d
             if levels[t, s] < 0 or levels[t, s] >= MOST_LEVELS:
