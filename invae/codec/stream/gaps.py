@@ -80,14 +80,17 @@ def _extremes(values, marks):
 
 @njit(cache=True, nogil=True)
 def _places(values, marks, out):
-    """Number of the mark of each pixel."""
+    """Number of the mark of each pixel; returns how many each has."""
     flat, places = values.ravel(), out.ravel()
+    pixels = np.zeros(marks.size, np.int64)
     for p in range(flat.size):
         k = 0
         for m in range(marks.size):
             if flat[p] == marks[m]:
                 k = m + 1
+                pixels[m] += 1
         places[p] = k
+    return pixels
 
 
 @njit(cache=True, nogil=True)
@@ -133,7 +136,7 @@ def find_gaps(values: np.ndarray) -> tuple[Gaps, int, int]:
         return none
     n = low <= high
     places = np.empty(values.shape, dtype=np.uint8)
-    _places(values, np.array(marks, dtype=np.int64), places)
+    number = _places(values, np.array(marks, dtype=np.int64), places).tolist()
     fixed = places[0].copy()
     for frame in places[1:]:
         fixed *= frame == fixed
@@ -141,7 +144,6 @@ def find_gaps(values: np.ndarray) -> tuple[Gaps, int, int]:
     found = Gaps(marks, fixed, moving if moving.any() else UNKNOWN)
     numbers = NumberWriter()
     write_gaps(found, numbers)
-    number = np.bincount(places.ravel(), minlength=len(marks) + 1)[1:].tolist()
     worth = sum(
         k * (3 + (min(abs(m - low), abs(m - high)) if n else 0).bit_length()) for k, m in zip(number, marks)
     )

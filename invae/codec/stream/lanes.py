@@ -238,20 +238,19 @@ def _tokens(row, first_left, mask, model, steps, around, records, wide, counts):
             z = fold(z - min(max(left + ((step + 8) >> 4), 0), top_value))
         high = drop_bits(z, low)
         length = bit_length(high)
-        if length <= 4:
-            token = high
-        elif length <= LONGEST:
-            token = DIRECT + ((length - 5) << 2) + ((high >> (length - 3)) & 3)
-            low += length - 3
-        else:
-            token = ESCAPE
+        if length > LONGEST:
             wide[0] += 1
             if wide[0] < wide.shape[0]:
                 wide[wide[0]] = z
-            z = wide[0]
-            low = 40
+            records[j] = ESCAPE | (ctx << 6) | (wide[0] << 24)
+            counts[ctx, ESCAPE] += 1
+            continue
+        extra = length - 3 if length > 4 else 0
+        above = DIRECT + ((length - 5) << 2) + ((high >> extra) & 3)
+        token = above if length > 4 else high
+        low += extra
         raw = (z & ((1 << low) - 1)) << 24
-        records[j] = token | (ctx << 6) | (low << 18 if token != ESCAPE else 0) | raw
+        records[j] = token | (ctx << 6) | (low << 18) | raw
         counts[ctx, token] += 1
 
 
