@@ -49,7 +49,19 @@ MAY_IMPORT = {
 }
 # Inside these rooms, too: folders and modules in the order in which they may build on each other.
 ORDER_INSIDE = {
-    "data": ("records", "formats", "arrays", "read", "inventory", "write", "sets", "simulation", "__init__"),
+    "data": (
+        "texts",
+        "arguments",
+        "records",
+        "formats",
+        "arrays",
+        "read",
+        "inventory",
+        "write",
+        "sets",
+        "simulation",
+        "__init__",
+    ),
     "autoencoders": ("bayes_risk", "refine", "linear", "sparse", "steps", "networks", "__init__"),
     "codec": (
         "coding",

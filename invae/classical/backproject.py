@@ -16,18 +16,23 @@ __all__ = ["back_project"]
 BATCH = 16
 
 
-def back_project(lines: np.ndarray, operator: Any) -> np.ndarray:
-    """Sum over views of ``lines`` (N, views, detectors) at each pixel -> (N, n).
+def back_project(lines: np.ndarray, operator: Any, added: int = 0) -> np.ndarray:
+    """Sum over views of ``lines`` (N, views, bins) at each pixel -> (N, n).
+
+    The lines begin ``added`` bins before the operator's detector.
 
     Parallel geometry: sum_v q_v(x cos + y sin). Fan geometry: each view is weighted by (R / (R - y'))^2,
-    with R the source's distance and y' the pixel's coordinate towards the source.
+    with R the source's distance (negative below the image) and y' the pixel's coordinate upwards, turned with
+    the scan.
     """
     N, dtype = len(lines), lines.dtype
     rows, columns = operator.dims
-    centre = operator.detector_offset / operator.detector_spacing - (operator.n_detectors - 1) / 2
-    fan = operator.geometry == "fan"
-    source = operator.source_distance if fan else math.inf
-    magnified = operator.source_distance + operator.detector_distance if fan else 1.0
+    centre = operator.detector_offset / operator.detector_spacing - (operator.n_detectors - 1) / 2 - added
+    source, magnified = math.inf, 1.0
+    if operator.geometry == "fan":
+        side = 1 if operator.source_side == "above" else -1
+        source = side * operator.source_distance
+        magnified = side * (operator.source_distance + operator.detector_distance)
     out = np.empty((N, rows * columns), dtype)
     for first in range(0, N, BATCH):
         batch = np.ascontiguousarray(np.moveaxis(lines[first : first + BATCH], 0, 2))

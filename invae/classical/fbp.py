@@ -16,10 +16,13 @@ import scipy.fft
 
 from invae.classical.backproject import back_project
 from invae.classical.base import ClassicalMethod
+from invae.classical.borders import Border
 from invae.classical.gaps import GapFiller
+from invae.classical.views import angular_shares, covers, redundancy
 from invae.errors import InputError
+from invae.linalg.samples import shown
 
-__all__ = ["WINDOWS", "FilteredBackprojection", "angular_shares"]
+__all__ = ["WINDOWS", "FilteredBackprojection"]
 
 WINDOWS = {
     "ramp": lambda f: np.ones_like(f),
@@ -81,17 +84,19 @@ class FilteredBackprojection(ClassicalMethod):
                 f"{type(F).__name__} is no Radon operator; filtered back-projection needs one, "
                 "use Cgls or TotalVariation here"
             )
-        if self.window not in WINDOWS:
-            raise InputError(f"window={self.window!r}; use one of {', '.join(WINDOWS)}")
+        if not isinstance(self.window, str) or self.window not in WINDOWS:
+            raise InputError(f"window={shown(self.window)}; use one of {', '.join(WINDOWS)}")
         if not isinstance(self.parameter, str) and not self.parameter > 0:
             raise InputError(f"parameter={self.parameter}; the cut-off, in units of Nyquist, must be > 0")
         self.scan_ = F
         self.gaps_ = GapFiller(self.operator.keep) if masked else None
-        seen = self.gaps_.seen if masked else np.ones(len(F.angles), bool)
-        self.length_ = scipy.fft.next_fast_len(2 * F.n_detectors, real=True)
-        self.ramp_ = _ramp(self.length_)
+        seen = np.ones(len(F.angles), bool) if self.gaps_ is None else self.gaps_.seen
+        redundant = redundancy(F)
         self.weights_ = np.zeros(F.dimsd)
-        self.weights_[seen] = _line_weights(F, F.angles[seen])
+        self.weights_[seen] = _line_weights(F, F.angles[seen], redundant)
+        self.border_ = Border(F, redundant)
+        self.length_ = scipy.fft.next_fast_len(2 * self.border_.size, real=True)
+        self.ramp_ = _ramp(self.length_)
 
     def _path(self, Y: np.ndarray) -> np.ndarray:
         return np.geomspace(0.1, 4.0, 17)
@@ -105,10 +110,10 @@ class FilteredBackprojection(ClassicalMethod):
         )
         response = response.astype(Y.dtype)[:, None, :]
         lines = Y.reshape(len(Y), views, detectors) if self.gaps_ is None else self.gaps_.fill(Y)
-        lines = lines * self.weights_.astype(Y.dtype)
+        lines = self.border_.extend(lines * self.weights_.astype(Y.dtype))
         spectrum = scipy.fft.rfft(lines, self.length_, axis=-1) * response
-        filtered = scipy.fft.irfft(spectrum, self.length_, axis=-1)[..., :detectors]
-        X = back_project(filtered, self.scan_)
+        filtered = scipy.fft.irfft(spectrum, self.length_, axis=-1)[..., : self.border_.size]
+        X = back_project(filtered, self.scan_, self.border_.left)
         return np.maximum(X, 0) if self.nonnegative else X
 
 
@@ -122,39 +127,23 @@ def _ramp(length: int) -> np.ndarray:
     return scipy.fft.rfft(taps).real
 
 
-def _line_weights(F: Any, angles: np.ndarray) -> np.ndarray:
+def _line_weights(F: Any, angles: np.ndarray, redundant: np.ndarray | None) -> np.ndarray:
     """Weights (views, detectors): share of the turn, obliqueness, bins as they lie on the central line."""
-    if F.geometry == "parallel":
-        shares = angular_shares(angles, np.pi)
-        return np.repeat(shares[:, None], F.n_detectors, axis=1) / F.detector_spacing
-    turn = np.sort(np.mod(angles, 2 * np.pi))
-    widest = np.diff(np.concatenate([turn, [turn[0] + 2 * np.pi]])).max()
-    if widest > 3 * 2 * np.pi / len(turn):
+    fan = F.geometry == "fan"
+    period = 2 * np.pi if fan or redundant is not None else np.pi
+    if fan and (gap := covers(angles, period)) > 0:
         raise InputError(
-            f"the fan's views leave a gap of {np.degrees(widest):.3g} degrees; filtered back-projection "
+            f"the fan's views leave a gap of {np.degrees(gap):.3g} degrees; filtered back-projection "
             "needs a full turn, use Cgls, Sirt or TotalVariation here"
         )
+    shares = angular_shares(angles, period)[:, None]
+    if redundant is not None:
+        shares = shares * redundant
+    elif fan:
+        shares = 0.5 * shares  # every line is seen twice in a full turn
+    if not fan:
+        return np.broadcast_to(shares, (len(angles), F.n_detectors)) / F.detector_spacing
     R = F.source_distance
     scale = R / (R + F.detector_distance)
     s = scale * F.detector_positions
-    # Every line is seen twice in a full turn.
-    shares = 0.5 * angular_shares(angles, 2 * np.pi)
-    return shares[:, None] * R / np.sqrt(R**2 + s**2) / (scale * F.detector_spacing)
-
-
-def angular_shares(angles: np.ndarray, period: float) -> np.ndarray:
-    """The part of the period [radians] for which each view stands: half way to its neighbours on either side.
-
-    A gap of more than three times the median step is a missing wedge: the views at its rim keep half the
-    median step on that side, and nothing is put into the gap. Views at the same angle share their part.
-    """
-    turned, inverse, counts = np.unique(
-        np.round(np.mod(angles, period), 9) % np.round(period, 9), return_inverse=True, return_counts=True
-    )
-    if len(turned) == 1:
-        return np.full(len(angles), period / len(angles))
-    steps = np.diff(np.concatenate([turned, [turned[0] + period]]))
-    usual = np.median(steps)
-    steps = np.where(steps > 3 * usual, usual, steps)
-    shares = 0.5 * (steps + np.roll(steps, 1))
-    return (shares / counts)[inverse]
+    return shares * R / np.sqrt(R**2 + s**2) / (scale * F.detector_spacing)

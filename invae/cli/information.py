@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -68,27 +69,32 @@ def _describe(path: Path, q_unit: str | None) -> dict[str, Any]:
             "arrays": {key: [dtype, list(shape)] for key, (dtype, shape) in header["arrays"].items()},
             "libraries": header["libraries"],
         }
-    data = load_data(path, q_unit)
-    if isinstance(data, np.ndarray):
-        return base | {"kind": "array", "dtype": str(data.dtype), "shape": list(data.shape)}
-    return base | {"records": [_record(record) for record in data]}
+    with ExitStack() as opened:
+        data = load_data(path, q_unit, opened, lazy=True)
+        if not isinstance(data, list):
+            return base | {"kind": "array", "dtype": str(data.dtype), "shape": list(data.shape)}
+        return base | {"records": [_record(record) for record in data]}
 
 
 def _record(record: Any) -> dict[str, Any]:
-    arrays, rest = record.to_parts()
-    values = np.asarray(record.values)
-    finite = np.isfinite(values)
+    described = record.description()
     facts = {
         "name": record.name,
-        "kind": rest["kind"],
-        "shape": list(values.shape),
-        "dtype": str(values.dtype),
-        "arrays": [name.removeprefix("columns/") for name in sorted(arrays)],
-        "units": rest["units"],
-        "not_finite": int((~finite).sum()),
-        "negative": int((values[finite] < 0).sum()),
+        "kind": described["kind"],
+        "shape": list(record.shape),
+        "dtype": str(record.values.dtype),
+        "arrays": [name.removeprefix("columns/") for name in sorted(record.arrays())],
+        "units": described["units"],
+        "not_finite": None,
+        "negative": None,
     }
-    if rest["kind"] == "curve" and finite.any():
+    if len(record.shape) > 2:
+        # A stack may be larger than the memory: its values are not read.
+        return facts
+    values = np.asarray(record.values)
+    finite = np.isfinite(values)
+    facts |= {"not_finite": int((~finite).sum()), "negative": int((values[finite] < 0).sum())}
+    if described["kind"] == "curve" and finite.any():
         facts["q_range"] = [float(np.nanmin(record.q)), float(np.nanmax(record.q))]
     return facts
 

@@ -43,10 +43,16 @@ def kind_of(path: str | Path) -> str:
     return _KINDS.get(_hdf5_format(file), "data") if head == HDF5_HEAD else "data"
 
 
-def load_data(path: str | Path, q_unit: str | None = None, opened: ExitStack | None = None) -> Any:
+def load_data(
+    path: str | Path,
+    q_unit: str | None = None,
+    opened: ExitStack | None = None,
+    lazy: bool | None = None,
+) -> Any:
     """Records of a scattering file, or the array of a .npy, HDF5 or TIFF file that holds no records.
 
-    With ``opened`` an array stays on disk, to be read where it is sliced until that is closed.
+    With ``opened`` an array stays on disk, to be read where it is sliced until that is closed; with ``lazy``
+    the images of records do, too.
     """
     from invae.data import read, read_array
     from invae.data.arrays.rows import open_rows
@@ -62,7 +68,7 @@ def load_data(path: str | Path, q_unit: str | None = None, opened: ExitStack | N
     if kind != "data":
         raise FormatError(f"{path} is an invae {kind}, expected measured data")
     try:
-        return read(path, q_unit=q_unit)
+        return read(path, q_unit=q_unit, lazy=lazy)
     except FormatError as error:
         if not _may_be_array(path):
             raise

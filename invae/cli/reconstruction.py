@@ -133,7 +133,7 @@ def fit(
         raise typer.Exit(130) from None
     fitted = model if refine is None else model.reconstructor_
     if refine is None:
-        model.save(output, family=not slim, overwrite=force)
+        model.save(output, factors=not slim, overwrite=force)
     else:
         save(model, output, overwrite=force)
     sums.unlink(missing_ok=True)

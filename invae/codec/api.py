@@ -26,6 +26,8 @@ from invae.errors import BoundError, FormatError, InputError
 
 __all__ = ["compress", "decompress", "write_archive"]
 
+# A group is what one reader decodes to reach one record: large enough that records predict each other, small
+# enough to decode within a second.
 GROUP_VALUES = 1 << 17
 GROUP_RECORDS = 1024
 MODELS = {"default": default_model, "fast": fast_model, None: no_model}
@@ -53,7 +55,8 @@ def compress(
     bound : str or Bound, default="lossless"
         ``abs:X``, ``rel:X``, ``log:X``, ``Ksigma`` or ``lossless``; of records it holds for ``intensity`` or
         ``data``; q, dq, masks, further columns and all texts are exact. See `Bound`. ``l2:X`` bounds the
-        relative L2 error of each record as a whole instead of every value, see `invae.codec.l2.group`.
+        error of each record as a whole instead of every value, relative to the spread of its values or,
+        where all are positive floats, of their logarithms: see `Bound`.
     sigma_bound : str or Bound, default="lossless"
         Bound on the standard deviations of records, and on ``sigma``. With a ``Ksigma`` bound the values
         follow the
@@ -128,8 +131,8 @@ def compress(
 
     coded = []
     with ThreadPoolExecutor(jobs) if jobs > 1 else nullcontext() as pool:
-        for found in map(code, spans) if pool is None else pool.map(code, spans):
-            coded.append(found)
+        for group in map(code, spans) if pool is None else pool.map(code, spans):
+            coded.append(group)
             if progress is not None:
                 progress(len(coded), len(spans))
     groups = [

@@ -84,8 +84,9 @@ def fit_model(
     q_calc, smear = _resolution(q, dq, slit_length)
     kernel = sasmodels_bridge.make_kernel(model, [q_calc])
     names = list(start)
-    if set(scan or {}) - set(names):
-        raise InputError(f"scan names {sorted(set(scan) - set(names))}, which is not fitted: add it to start")
+    unknown = sorted(set(scan or {}) - set(names))
+    if unknown:
+        raise InputError(f"scan names {unknown}, which is not fitted: add it to start")
     low, high = np.array([_bounds(kernel, name, bounds or {}) for name in names]).T
     scale = np.array([abs(start[name]) or 1.0 for name in names])
 

@@ -5,7 +5,7 @@ Colours after Okabe and Ito (2008), reordered; every series also has its own mar
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -43,7 +43,7 @@ DASHES = (
 IMAGE_MAP = "gray"
 ERROR_MAP = "RdBu_r"
 
-RC = {
+RC: dict[Any, Any] = {
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],
     "font.size": 9,
@@ -111,7 +111,7 @@ def new_figure(width: float, height: float) -> Any:
     return figure
 
 
-def label_axes(axes: Any, spec: dict[str, Any]) -> None:
+def label_axes(axes: Any, spec: Mapping[str, Any]) -> None:
     """Titles, labels, scales and limits that all plots with axes understand."""
     if spec.get("title"):
         axes.set_title(spec["title"])

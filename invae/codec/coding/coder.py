@@ -13,17 +13,26 @@ shortest ending.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numba import njit
+
+from invae.codec.coding.compiled import inlined_step, step
 
 __all__ = [
     "POSITION",
     "STATE",
+    "Coder",
+    "code_bit",
+    "code_raw",
     "decode_bit",
     "decode_raw",
     "encode_bit",
     "encode_raw",
     "finish",
+    "lacks_room",
+    "start_coder",
     "start_decoder",
     "start_encoder",
 ]
@@ -44,7 +53,7 @@ def start_encoder(state: np.ndarray) -> None:
     state[POSITION] = 0
 
 
-@njit(cache=True, nogil=True)
+@step
 def encode_bit(state: np.ndarray, out: np.ndarray, bit: int, p: int) -> None:
     """Write ``bit``, a one with probability ``p / 2^16``, 0 < p < 2^16; ``out`` must have 8 bytes of room."""
     split = (state[WIDTH] >> 16) * p
@@ -56,7 +65,7 @@ def encode_bit(state: np.ndarray, out: np.ndarray, bit: int, p: int) -> None:
     _shift_out(state, out)
 
 
-@njit(cache=True, nogil=True)
+@step
 def encode_raw(state: np.ndarray, out: np.ndarray, value: int, n: int) -> None:
     """Write the low ``n`` <= 63 bits of ``value``, every pattern equally probable."""
     while n > 0:
@@ -67,7 +76,7 @@ def encode_raw(state: np.ndarray, out: np.ndarray, value: int, n: int) -> None:
         _shift_out(state, out)
 
 
-@njit(cache=True, nogil=True)
+@step
 def _shift_out(state, out):
     if state[LOW] >= TOP:
         state[LOW] -= TOP
@@ -79,7 +88,7 @@ def _shift_out(state, out):
         state[WIDTH] <<= 8
 
 
-@njit(cache=True, nogil=True)
+@step
 def _carry(state, out):
     k = state[POSITION] - 1
     while out[k] == 255:
@@ -120,7 +129,7 @@ def start_decoder(state: np.ndarray, data: np.ndarray) -> None:
     state[POSITION] = 6
 
 
-@njit(cache=True, nogil=True)
+@step
 def decode_bit(state: np.ndarray, data: np.ndarray, p: int) -> int:
     """Read the bit that was written with the same ``p``."""
     split = (state[WIDTH] >> 16) * p
@@ -135,7 +144,7 @@ def decode_bit(state: np.ndarray, data: np.ndarray, p: int) -> int:
     return bit
 
 
-@njit(cache=True, nogil=True)
+@step
 def decode_raw(state: np.ndarray, data: np.ndarray, n: int) -> int:
     """Read ``n`` <= 63 bits that `encode_raw` wrote."""
     value = 0
@@ -150,10 +159,54 @@ def decode_raw(state: np.ndarray, data: np.ndarray, n: int) -> int:
     return value
 
 
-@njit(cache=True, nogil=True)
+@step
 def _shift_in(state, data):
     while state[WIDTH] <= BOTTOM:
         k = state[POSITION]
         state[LOW] = (state[LOW] << 8) | (data[k] if k < data.size else 0)
         state[POSITION] = k + 1
         state[WIDTH] <<= 8
+
+
+class Coder(NamedTuple):
+    """A stream that is being written or read: so one kernel states a format for both ways."""
+
+    state: np.ndarray
+    stream: np.ndarray
+    decoding: bool
+
+
+@njit(cache=True, nogil=True)
+def start_coder(stream: np.ndarray, decoding: bool) -> Coder:
+    """Coder at the first bit of ``stream`` (uint8), which it reads if ``decoding`` and fills otherwise."""
+    state = np.zeros(STATE, dtype=np.int64)
+    if decoding:
+        start_decoder(state, stream)
+    else:
+        start_encoder(state)
+    return Coder(state, stream, decoding)
+
+
+@inlined_step
+def code_bit(coder: Coder, bit: int, p: int) -> int:
+    """Write ``bit``, or read one and ignore it; a one has probability ``p / 2^16``. Returns the bit."""
+    one = 1 if bit else 0
+    if coder.decoding:
+        return decode_bit(coder.state, coder.stream, p)
+    encode_bit(coder.state, coder.stream, one, p)
+    return one
+
+
+@step
+def code_raw(coder: Coder, value: int, n: int) -> int:
+    """Write the low ``n`` <= 62 bits of ``value``, or read as many and ignore it. Returns these bits."""
+    if coder.decoding:
+        return decode_raw(coder.state, coder.stream, n)
+    encode_raw(coder.state, coder.stream, value, n)
+    return value & ((1 << n) - 1)
+
+
+@step
+def lacks_room(coder: Coder, n_bytes: int) -> bool:
+    """Whether fewer than ``n_bytes`` are left to write in."""
+    return not coder.decoding and coder.state[POSITION] + n_bytes > coder.stream.size

@@ -1,12 +1,11 @@
 """Integers as mixed binary decisions: the odds of each bit from statements, tables and a network.
 
-A value is the mirrored distance to a centre cell. Decisions: is it in the centre cell; on which side is it;
-is it beyond this cell, the next, ..; cells have 2^z values, later ones more, and the place inside a cell is
-raw bits. For every decision
+A value is the mirrored distance to a centre cell, reached by the decisions of `invae.codec.coding.cells`; its
+place inside a cell is raw bits. For every decision
 
-* speakers state the odds under a logistic distribution around their own prediction with their own scale;
+* experts state the odds under a logistic distribution around their own prediction with their own scale;
 * tables of adaptive probabilities state them by context;
-* a network may state them, too;
+* a network states them, too;
 * logistic mixers with integer weights, one chosen by each of three contexts, join all statements; a last one
   joins the three.
 
@@ -15,57 +14,103 @@ All arithmetic is 64-bit integer with floor division and arithmetic shifts.
 References
 ----------
 [1] Mahoney (2005), Adaptive weighing of context models for lossless data compression, and later PAQ programs
-(chosen mixers, two layers). Deviation: parametric speakers give odds beside the tables.
+(chosen mixers, two layers). Deviation: parametric experts give odds beside the tables.
 """
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 
 from invae.codec.coding.arithmetic import clip
-from invae.codec.coding.coder import decode_bit, decode_raw, encode_bit, encode_raw
+from invae.codec.coding.cells import MOST_BITS, N_DECISIONS, cell_bits, cell_kind, centre_cell
+from invae.codec.coding.coder import code_bit, code_raw
+from invae.codec.coding.compiled import step
 from invae.codec.coding.tables import S_MAX, SQUASH, STRETCH
 
-__all__ = ["N_DECISIONS", "N_SETS", "SELECTORS", "TABLE", "code_value", "place"]
+__all__ = [
+    "N_DECISIONS",
+    "N_SETS",
+    "SELECTORS",
+    "TABLE",
+    "Mixer",
+    "Statements",
+    "code_value",
+    "new_statements",
+    "offset_cell",
+]
 
 TABLE = 4096
-N_DECISIONS = 8
 N_SETS = 3
 SELECTORS = 32
-FAR = 1 << 40
+FAR = 1 << 40  # in 1/256: beyond it tails differ no more, and products with inverse scales stay in 64 bits
 RATE, LAST_RATE, COUNT = 0, 1, 2
-MOST_ODDS = 2047
+MOST_ODDS = 2047  # statements are within exp(+-8), as the network's are
+CONSTANT = 256  # the input that is always there: odds of e
+
+
+class Mixer(NamedTuple):
+    """What learns from every decision."""
+
+    weights: np.ndarray  # (N_SETS, N_DECISIONS, SELECTORS, inputs), 2^-16
+    last: np.ndarray  # (N_DECISIONS, SELECTORS, N_SETS), 2^-16: of the mixer that joins the others
+    tables: np.ndarray  # (tables, TABLE, N_DECISIONS): 22 bits of a probability, 10 of a count
+    rates: np.ndarray  # of both mixers, the count's limit, and more that a kernel reads
+
+
+class Statements(NamedTuple):
+    """What is stated of the next value, and workspace (int64)."""
+
+    offsets: np.ndarray  # of experts to the centre, mirrored, 1/256; the first are those that state odds
+    scales: np.ndarray  # one over their errors, see `invae.codec.coding.tables`
+    tails: np.ndarray  # one for each expert that states odds
+    inputs: np.ndarray  # of the mixers: experts, tables, a constant, the network's; then its logits
+    contexts: np.ndarray  # a cell of every table
+    sets: np.ndarray  # which mixer of each set, and which last one
+    mixed: np.ndarray
 
 
 @njit(cache=True, nogil=True)
-def code_value(
-    state, stream, decoding, r, z, off, inv, tail, x, ctx, sel, outs, softplus, odds, W, V, T, rates
-):
-    """Code or decode the mirrored distance ``r`` to the centre.
+def new_statements(n_shown: int, n_experts: int, n_tables: int) -> Statements:
+    """Room for ``n_shown`` offsets, of which ``n_experts`` state odds beside ``n_tables`` tables."""
+    n_inputs = n_experts + n_tables + 2
+    inputs = np.zeros(n_inputs + N_DECISIONS, dtype=np.int64)
+    inputs[n_inputs - 2] = CONSTANT
+    return Statements(
+        np.zeros(n_shown, dtype=np.int64),
+        np.zeros(n_shown, dtype=np.int64),
+        np.zeros(n_experts, dtype=np.int64),
+        inputs,
+        np.zeros(n_tables, dtype=np.int64),
+        np.zeros(N_SETS + 1, dtype=np.int64),
+        np.zeros(N_SETS, dtype=np.int64),
+    )
 
-    Speakers have offsets ``off`` and inverse scales ``inv``; ``tail`` is workspace of their number. Of ``x``
-    the first entries are set here (speakers, then tables); then stands the constant, and with a network a
-    place for its statement and its logits for all decisions. W (N_SETS, N_DECISIONS, SELECTORS, inputs), V
-    (N_DECISIONS, SELECTORS, N_SETS), T (tables, TABLE, N_DECISIONS) learn.
+
+@step
+def code_value(coder, r, z, statements, mixer, functions):
+    """Code or decode the mirrored distance ``r`` to the centre, in cells of 2^``z``; return it.
+
+    Offsets, scales, contexts, chosen mixers and the network's logits are given in ``statements``;
+    ``functions`` are those of `invae.codec.coding.tables.mixing_tables`.
     """
-    low = -(((1 << z) - 1) >> 1)
-    high = low + (1 << z) - 1
+    off, inv, tail, x = statements.offsets, statements.scales, statements.tails, statements.inputs
+    softplus, odds = functions.softplus, functions.odds
+    low, high = centre_cell(z)
     half = 128 << z
     for k in range(tail.size):
         upper = ((half - off[k]) * inv[k]) >> (12 + z)
         lower = ((-half - off[k]) * inv[k]) >> (12 + z)
         x[k] = STRETCH[(_squash(upper) - _squash(lower)) >> 4]
         tail[k] = _log_tail(upper, softplus)
-    if _decide(state, stream, decoding, low <= r <= high, 0, x, ctx, sel, outs, W, V, T, rates):
-        if decoding:
-            return low + decode_raw(state, stream, z)
-        encode_raw(state, stream, r - low, z)
-        return r
+    if _decide(coder, low <= r <= high, 0, statements, mixer):
+        return low + code_raw(coder, r - low, z)
     for k in range(tail.size):
         lower = ((-half - off[k]) * inv[k]) >> (12 + z)
         x[k] = clip(tail[k] - _log_tail(-lower, softplus), MOST_ODDS)
-    positive = _decide(state, stream, decoding, r > high, 1, x, ctx, sel, outs, W, V, T, rates)
+    positive = _decide(coder, r > high, 1, statements, mixer)
     side = 1 if positive else -1
     edge = high + 1 if positive else 1 - low
     at = half
@@ -73,29 +118,23 @@ def code_value(
         for k in range(tail.size):
             tail[k] = _log_tail(((half + off[k]) * inv[k]) >> (12 + z), softplus)
     size = r * side
-    bits, cells = z, 1
-    while bits < 50:
+    bits, cell = z, 1
+    while bits < MOST_BITS:
         at = min(at + (256 << bits), FAR)
         for k in range(tail.size):
             far = _log_tail((clip(at - off[k] * side, FAR) * inv[k]) >> (12 + z), softplus)
             x[k] = odds[min(max(tail[k] - far, 0), odds.size - 1)]
             tail[k] = far
-        kind = 6 + min(cells - 3, 3) // 3 if cells > 2 else 2 * cells + (1 - positive)
-        beyond = size >= edge + (1 << bits)
-        if not _decide(state, stream, decoding, beyond, kind, x, ctx, sel, outs, W, V, T, rates):
+        if not _decide(coder, size >= edge + (1 << bits), cell_kind(cell, positive), statements, mixer):
             break
         edge += 1 << bits
-        cells += 1
-        if cells > 5 and cells & 1:
-            bits += 1
-    if decoding:
-        return (edge + decode_raw(state, stream, bits)) * side
-    encode_raw(state, stream, size - edge, bits)
-    return r
+        cell += 1
+        bits = cell_bits(cell, z)
+    return (edge + code_raw(coder, size - edge, bits)) * side
 
 
 @njit(cache=True, nogil=True)
-def place(offset, width, most):
+def offset_cell(offset, width, most):
     """Number 0 .. 2 most of the cell of ``width`` that holds ``offset``."""
     return min(max(offset + most * width + (width >> 1), 0) // width, 2 * most)
 
@@ -115,20 +154,20 @@ def _log_tail(t, softplus):
     return -softplus[t + S_MAX]
 
 
-@njit(cache=True, nogil=True)
-def _decide(state, stream, decoding, bit, decision, x, ctx, sel, outs, W, V, T, rates):
+@step
+def _decide(coder, bit, decision, statements, mixer):
     """Code one decision and let everything that had a say in it learn.
 
-    With a network, its statement chooses the first mixer.
+    The network's statement chooses the first mixer.
     """
+    x, ctx, sel, outs = statements.inputs, statements.contexts, statements.sets, statements.mixed
+    W, V, T, rates = mixer.weights, mixer.last, mixer.tables, mixer.rates
     n_inputs, n_tables = W.shape[3], T.shape[0]
-    n_speak = n_inputs - n_tables - 1
-    if x.size > n_inputs:
-        n_speak -= 1
-        x[n_inputs - 1] = x[n_inputs + decision]
-        sel[0] = (x[n_inputs - 1] + MOST_ODDS + 1) >> 7
+    n_experts = n_inputs - n_tables - 2
+    x[n_inputs - 1] = x[n_inputs + decision]
+    sel[0] = (x[n_inputs - 1] + MOST_ODDS + 1) >> 7
     for k in range(n_tables):
-        x[n_speak + k] = STRETCH[T[k, ctx[k], decision] >> 18]
+        x[n_experts + k] = STRETCH[T[k, ctx[k], decision] >> 18]
     final = 0
     v = V[decision, sel[N_SETS]]
     for m in range(N_SETS):
@@ -139,11 +178,7 @@ def _decide(state, stream, decoding, bit, decision, x, ctx, sel, outs, W, V, T, 
         outs[m] = clip(total >> 16, S_MAX)
         final += v[m] * outs[m]
     p = SQUASH[clip(final >> 16, S_MAX) + S_MAX]
-    one = 1 if bit else 0
-    if decoding:
-        one = decode_bit(state, stream, p)
-    else:
-        encode_bit(state, stream, one, p)
+    one = code_bit(coder, bit, p)
     error = ((one << 16) - p) * rates[LAST_RATE]
     for m in range(N_SETS):
         v[m] += (outs[m] * error + (1 << 19)) >> 20

@@ -13,20 +13,13 @@ References
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numba import njit
 
-from invae.codec.coding.coder import (
-    POSITION,
-    STATE,
-    decode_bit,
-    decode_raw,
-    encode_bit,
-    encode_raw,
-    finish,
-    start_decoder,
-    start_encoder,
-)
+from invae.codec.coding.coder import code_bit, code_raw, finish, lacks_room, start_coder
+from invae.codec.coding.compiled import step
 from invae.codec.coding.tables import S_MAX, SQUASH, STRETCH
 
 __all__ = ["decode_plane", "encode_plane"]
@@ -41,21 +34,30 @@ MOST_BYTES = 256  # more than one value can take
 
 def encode_plane(plane: np.ndarray) -> bytes:
     """Code integers of shape (rows, columns), dtype int64."""
-    plane = np.ascontiguousarray(plane, dtype=np.int64)
+    plane = np.array(plane, dtype=np.int64, order="C")
     room = 2 * MOST_BYTES + 9 * plane.size
     n = -1
     while n < 0:
         buffer = np.empty(room, dtype=np.uint8)
-        n = _encode(plane, buffer)
+        n = _code(buffer, plane, False)
         room *= 4
     return buffer[:n].tobytes()
 
 
 def decode_plane(data: bytes, n_rows: int, n_columns: int) -> np.ndarray:
     """Rebuild the int64 plane of shape (n_rows, n_columns) that `encode_plane` coded."""
-    plane = np.empty((n_rows, n_columns), dtype=np.int64)
-    _decode(np.frombuffer(data, dtype=np.uint8), plane)
+    plane = np.zeros((n_rows, n_columns), dtype=np.int64)
+    _code(np.frombuffer(data, dtype=np.uint8).copy(), plane, True)
     return plane
+
+
+class _Model(NamedTuple):
+    """Adaptive probabilities by kind of decision, with their counts, and a mixer for each kind."""
+
+    chances: np.ndarray
+    weights: np.ndarray
+    contexts: np.ndarray  # of the value to come; behind them the mixer's rate
+    inputs: np.ndarray
 
 
 @njit(cache=True, nogil=True)
@@ -78,7 +80,7 @@ def _size(r):
     return size if 0 <= size < 1 << 40 else 1 << 40
 
 
-@njit(cache=True, nogil=True)
+@step
 def _contexts(plane, i, j, slow, contexts):
     """Fill the size classes for the value at (i, j); slot 3 holds the mixer's rate."""
     left = _size(plane[i, j - 1]) if j > 0 else 0
@@ -95,117 +97,73 @@ def _contexts(plane, i, j, slow, contexts):
     contexts[2] = 7 * min(_level(left), 6) + min(_level(up), 6) if left + up < 24 else _level(left + up)
 
 
-@njit(cache=True, nogil=True)
-def _predict(kind, contexts, P, W, inputs):
-    """Return the mixed probability (16 bits) of a one; leave the stretched inputs behind."""
+@step
+def _decide(coder, bit, kind, model):
+    """Code a decision; then move the mixer along its gradient and the probabilities towards the answer."""
+    P, W, contexts, inputs = model.chances, model.weights, model.contexts, model.inputs
     total = 0
     for k in range(3):
         inputs[k] = STRETCH[P[k, kind, contexts[k], 0] >> 4]
         total += W[kind, k] * inputs[k]
-    s = min(max(total >> 16, -S_MAX), S_MAX)
-    return SQUASH[s + S_MAX]
-
-
-@njit(cache=True, nogil=True)
-def _update(kind, contexts, P, W, inputs, bit, p):
-    """Move the mixer along its gradient and the probabilities towards ``bit``."""
-    error = ((bit << 16) - p) * contexts[3]
+    p = SQUASH[min(max(total >> 16, -S_MAX), S_MAX) + S_MAX]
+    one = code_bit(coder, bit, p)
+    error = ((one << 16) - p) * contexts[3]
     for k in range(3):
         W[kind, k] += (inputs[k] * error + (1 << 19)) >> 20
         cell = P[k, kind, contexts[k]]
         count = cell[1]
-        cell[0] += ((bit * 65535 - cell[0]) * 2) // (2 * count + 3)
+        cell[0] += ((one * 65535 - cell[0]) * 2) // (2 * count + 3)
         if count < LIMIT:
             cell[1] = count + 1
+    return one
 
 
 @njit(cache=True, nogil=True)
-def _model():
+def _new_model():
     P = np.empty((3, N_KINDS, 64, 2), dtype=np.int64)
     P[..., 0] = 32768
     P[..., 1] = 0
-    W = np.full((N_KINDS, 3), 26000, dtype=np.int64)
-    return P, W
+    W = np.full((N_KINDS, 3), 26000, dtype=np.int64)  # a little over a third each: three agree on more
+    return _Model(P, W, np.zeros(4, dtype=np.int64), np.zeros(3, dtype=np.int64))
 
 
 @njit(cache=True, nogil=True)
-def _put(state, out, bit, kind, contexts, P, W, inputs):
-    p = _predict(kind, contexts, P, W, inputs)
-    encode_bit(state, out, bit, p)
-    _update(kind, contexts, P, W, inputs, bit, p)
-
-
-@njit(cache=True, nogil=True)
-def _get(state, data, kind, contexts, P, W, inputs):
-    p = _predict(kind, contexts, P, W, inputs)
-    bit = decode_bit(state, data, p)
-    _update(kind, contexts, P, W, inputs, bit, p)
-    return bit
-
-
-@njit(cache=True, nogil=True)
-def _encode(plane, out):
-    P, W = _model()
-    contexts, inputs = np.zeros(4, dtype=np.int64), np.zeros(3, dtype=np.int64)
-    state = np.zeros(STATE, dtype=np.int64)
-    start_encoder(state)
+def _code(stream, plane, decoding):
+    """Code ``plane`` or fill it; returns the number of bytes written, -1 where there are too few."""
+    coder, model = start_coder(stream, decoding), _new_model()
+    contexts = model.contexts
     slow = 0
     for i in range(plane.shape[0]):
         for j in range(plane.shape[1]):
-            if state[POSITION] + MOST_BYTES > out.size:
+            if lacks_room(coder, MOST_BYTES):
                 return -1
-            r = plane[i, j]
             _contexts(plane, i, j, slow, contexts)
             contexts[3] = LAST_RATE + FIRST_RATE * PACE // (PACE + i * plane.shape[1] + j)
-            _put(state, out, int(r != 0), KIND_ZERO, contexts, P, W, inputs)
-            if r != 0:
-                _put(state, out, int(r < 0), KIND_SIGN, contexts, P, W, inputs)
-                # |r| - 1 fits 63 bits for every int64
-                size = -(r + 1) if r < 0 else r - 1
-                length = 0
-                while size >> length:
-                    length += 1
-                for k in range(length):
-                    _put(state, out, 1, KIND_LENGTH + k, contexts, P, W, inputs)
-                if length < 63:
-                    _put(state, out, 0, KIND_LENGTH + length, contexts, P, W, inputs)
-                base = KIND_HIGH + (3 if length > 4 else 0)
-                node = 0
-                for k in range(length - 2, max(length - 4, -1), -1):
-                    bit = (size >> k) & 1
-                    _put(state, out, bit, base + node, contexts, P, W, inputs)
-                    node = 1 + bit
-                encode_raw(state, out, size, max(length - 3, 0))
-            slow += (_size(r) * 16 - slow) >> 4
-    return finish(state, out)
-
-
-@njit(cache=True, nogil=True)
-def _decode(data, plane):
-    P, W = _model()
-    contexts, inputs = np.zeros(4, dtype=np.int64), np.zeros(3, dtype=np.int64)
-    state = np.zeros(STATE, dtype=np.int64)
-    start_decoder(state, data)
-    slow = 0
-    for i in range(plane.shape[0]):
-        for j in range(plane.shape[1]):
-            _contexts(plane, i, j, slow, contexts)
-            contexts[3] = LAST_RATE + FIRST_RATE * PACE // (PACE + i * plane.shape[1] + j)
-            r = 0
-            if _get(state, data, KIND_ZERO, contexts, P, W, inputs):
-                negative = _get(state, data, KIND_SIGN, contexts, P, W, inputs)
-                length = 0
-                while length < 63 and _get(state, data, KIND_LENGTH + length, contexts, P, W, inputs):
-                    length += 1
-                size = 1 if length > 0 else 0
-                base = KIND_HIGH + (3 if length > 4 else 0)
-                node = 0
-                for _ in range(min(max(length - 1, 0), 2)):
-                    bit = _get(state, data, base + node, contexts, P, W, inputs)
-                    node = 1 + bit
-                    size = (size << 1) | bit
-                rest = max(length - 3, 0)
-                size = (size << rest) | decode_raw(state, data, rest)
-                r = -size - 1 if negative else size + 1
+            r = _code_value(coder, plane[i, j], model)
             plane[i, j] = r
             slow += (_size(r) * 16 - slow) >> 4
+    return 0 if decoding else finish(coder.state, stream)
+
+
+@step
+def _code_value(coder, r, model):
+    if not _decide(coder, r != 0, KIND_ZERO, model):
+        return 0
+    negative = _decide(coder, r < 0, KIND_SIGN, model)
+    size = -(r + 1) if r < 0 else r - 1  # fits 63 bits for every int64
+    known = 0
+    if not coder.decoding:
+        while size >> known:
+            known += 1
+    length = 0
+    while length < 63 and _decide(coder, length < known, KIND_LENGTH + length, model):
+        length += 1
+    base = KIND_HIGH + (3 if length > 4 else 0)
+    top, node = (1 if length > 0 else 0), 0
+    for k in range(length - 2, max(length - 4, -1), -1):
+        bit = _decide(coder, (size >> k) & 1, base + node, model)
+        node = 1 + bit
+        top = (top << 1) | bit
+    rest = max(length - 3, 0)
+    size = (top << rest) | code_raw(coder, size, rest)
+    return -size - 1 if negative else size + 1

@@ -8,30 +8,73 @@ All of it is integer arithmetic: products at most 2^17, sums far below 2^31, so 
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numba import njit
 
 from invae.codec.coding.arithmetic import clip
+from invae.codec.coding.cells import N_DECISIONS
+from invae.codec.coding.compiled import step
 
-__all__ = ["CONSTANT", "MOST", "MOST_WEIGHTS", "N_LOGITS", "OUT_SHIFT", "SHIFTS", "layer", "respond"]
+__all__ = [
+    "CONSTANT",
+    "MOST",
+    "MOST_WEIGHTS",
+    "N_LOGITS",
+    "OUT_SHIFT",
+    "SHIFTS",
+    "Activations",
+    "Network",
+    "layer",
+    "new_activations",
+    "respond",
+]
 
-N_LOGITS = 8
+N_LOGITS = N_DECISIONS
 SHIFTS = (7, 6)  # weights are in 1/64, what is seen in 1/64, activations in 1/32
 OUT_SHIFT = 3  # from 1/2048 to 1/256
 MOST = 127
-MOST_WEIGHTS = (127, 127, 1023)
+MOST_WEIGHTS = (127, 127, 1023)  # the last layer's are few: finer odds cost next to nothing
 CONSTANT = 64
 FARTHEST = 2047
 
 
-@njit(cache=True, nogil=True)
-def respond(seen, first, second, last, a, b, places, logits):
-    """Fill ``logits`` (int64) from ``seen`` by three layers of int16 weights.
+class Network(NamedTuple):
+    """Weights of the three layers (int16), a row for each input and a column for each output."""
 
-    Workspace: ``seen``, which is overwritten, and ``a`` and ``b`` (int32), which hold one entry more than a
-    hidden layer: the constant that meets the last row of the next weights, as the last entry of ``seen`` is
-    one; ``places`` (int64), as long as the longest of them.
+    first: np.ndarray
+    second: np.ndarray
+    last: np.ndarray
+
+
+class Activations(NamedTuple):
+    """Workspace of a network.
+
+    Hidden layers (int32) have one entry more, the constant that meets the last row of the next weights;
+    ``places`` (int64) are as many as the longest input has entries.
     """
+
+    first: np.ndarray
+    second: np.ndarray
+    places: np.ndarray
+
+
+@njit(cache=True, nogil=True)
+def new_activations(network: Network) -> Activations:
+    """Room for the activations of ``network``."""
+    n, m = network.second.shape[0], network.last.shape[0]
+    longest = max(network.first.shape[0], n, m)
+    return Activations(
+        np.zeros(n, dtype=np.int32), np.zeros(m, dtype=np.int32), np.zeros(longest, dtype=np.int64)
+    )
+
+
+@step
+def respond(seen, network, activations, logits):
+    """Fill ``logits`` (int64) from ``seen`` (int32), whose last entry is a constant, and overwrite it."""
+    first, second, last = network.first, network.second, network.last
+    a, b, places = activations.first, activations.second, activations.places
     n, m = first.shape[1], second.shape[1]
     layer(seen, first, a, places)
     for h in range(n):
@@ -46,7 +89,7 @@ def respond(seen, first, second, last, a, b, places, logits):
         logits[d] = clip(seen[d] >> OUT_SHIFT, FARTHEST)
 
 
-@njit(cache=True, nogil=True)
+@step
 def layer(inputs, weights, out, places):
     """out = inputs @ weights over inputs that are not zero, four at a time; ``places`` takes where they are.
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 from decimal import Context, Decimal
 from functools import lru_cache
 from math import isqrt
+from typing import NamedTuple
 
 import numpy as np
 
-__all__ = ["SQUASH", "STRETCH", "S_MAX", "mixing_tables"]
+__all__ = ["SQUASH", "STRETCH", "S_MAX", "MixingTables", "mixing_tables"]
 
 S_MAX = 2815  # 11 * 256 - 1: the probability 2^-16 lies at -11.09
 _ONE = 1 << 96
@@ -49,14 +50,23 @@ SQUASH = _squash()
 STRETCH = _stretch(SQUASH)
 
 
-@lru_cache(maxsize=1)
-def mixing_tables() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Return the tables of learned coding: softplus, odds, inverse, weight (see below), all int64.
+class MixingTables(NamedTuple):
+    """Functions of learned coding, all int64.
 
     softplus[t + S_MAX] = 256 ln(1 + exp(t / 256)); odds[d] = -256 ln(exp(d / 256) - 1), kept inside +-2047;
     for R = 4 k + 2 in 1/256 of a step: inverse[k] = 2^20 / (R / 2 + 12), weight[k] = 2^24 (1 + (R / 256)^2 /
-    .02)^-3/2. Decimal arithmetic rounds correctly everywhere, so these are the same on every machine.
+    .02)^-3/2.
     """
+
+    softplus: np.ndarray
+    odds: np.ndarray
+    inverse: np.ndarray
+    weight: np.ndarray
+
+
+@lru_cache(maxsize=1)
+def mixing_tables() -> MixingTables:
+    """Return the tables; decimal arithmetic rounds correctly everywhere, so every machine has the same."""
     context = Context(prec=30)
     upper = []
     for t in range(S_MAX + 1):  # ln(1 + exp(t)) = t + ln(1 + exp(-t))
@@ -75,5 +85,4 @@ def mixing_tables() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         inverse.append((1 << 21) // (R + 24))
         square = 65536 + 50 * R * R  # (1 + (R / 256)^2 / .02) 2^16
         weight.append(max(1, (1 << 48) // (square * isqrt(square))))
-    arrays = [np.array(values, dtype=np.int64) for values in (softplus, odds, inverse, weight)]
-    return arrays[0], arrays[1], arrays[2], arrays[3]
+    return MixingTables(*(np.array(values, dtype=np.int64) for values in (softplus, odds, inverse, weight)))

@@ -16,7 +16,7 @@ import numpy as np
 from invae.codec.coding import decisions, network
 from invae.codec.coding.tables import S_MAX, SQUASH, STRETCH, mixing_tables
 from invae.codec.coding.varint import Reader, Writer
-from invae.codec.curves import experts, kernel, memory
+from invae.codec.curves import base, experts, kernel, memory
 from invae.codec.fields.integers import decode_integers, encode_integers
 from invae.codec.fields.stored import (
     MOST_32,
@@ -51,7 +51,7 @@ _ERRORS = (Part("C", (25, 16), np.int64, 4, MOST_64), Part("F", (64, 2), np.int6
 _LEARNING = (
     Part("W", (*_WEIGHTS, kernel.N_INPUTS), np.int32, WEIGHT_STEP, MOST_32),
     _MIXERS,
-    Part("L", (16, kernel.N_MEAN), np.int64, 16, MOST_64),
+    Part("L", (16, experts.N_MEAN), np.int64, 16, MOST_64),
     *_ERRORS,
 )
 _MEMORY, _INWARD = memory.MEMORY, memory.INWARD
@@ -133,16 +133,17 @@ class CurveModel:
         return len(_run(self._arrays, plane, np.array(rates, dtype=np.int64)))
 
     def watch(self, plane: np.ndarray, rates: tuple[int, int, int, int]) -> tuple[np.ndarray, np.ndarray]:
-        """As `learn`; returns what was seen before each value but a row's first, and what was met there.
+        """As `learn`; returns what was seen before each value but a row's first, and the targets there.
 
         Shapes (rows, columns - 1, seen + 1), int8, the sign being last, and (rows, columns - 1, 2): mirrored
         distance to the centre and size z of cells.
         """
         self._stored = None
         seen = np.zeros((*plane.shape, memory.N_SEEN[0 if self.without_memory else 1] + 1), dtype=np.int8)
-        met = np.zeros((*plane.shape, 2), dtype=np.int64)
-        _run(self._arrays, plane, np.array(rates, dtype=np.int64), seen, met)
-        return seen[:, 1:], met[:, 1:]
+        targets = np.zeros((*plane.shape, 2), dtype=np.int64)
+        watched = kernel.Watched(seen, targets)
+        _run(self._arrays, plane, np.array(rates, dtype=np.int64), watched)
+        return seen[:, 1:], targets[:, 1:]
 
     def encode(self, plane: np.ndarray) -> bytes | None:
         """Code an int64 plane (rows are curves), or None where the model does not apply."""
@@ -243,15 +244,14 @@ def _packaged(name: str) -> CurveModel:
 
 
 NO_MEMORY = np.zeros((0, 0), dtype=np.int16)
-NOT_SEEN, NOT_MET = np.zeros((0, 0, 0), dtype=np.int8), np.zeros((0, 0, 0), dtype=np.int64)
+UNWATCHED = kernel.Watched(np.zeros((0, 0, 0), dtype=np.int8), np.zeros((0, 0, 0), dtype=np.int64))
 
 
 def _run(
     arrays: dict[str, np.ndarray],
     plane: np.ndarray,
     rates: np.ndarray,
-    seen: np.ndarray = NOT_SEEN,
-    met: np.ndarray = NOT_MET,
+    watched: kernel.Watched = UNWATCHED,
 ) -> bytes:
     plane = np.array(plane, dtype=np.int64, order="C")
     number = _start_number(plane)
@@ -259,7 +259,7 @@ def _run(
     kept = {name: array.copy() for name, array in arrays.items()}
     while n < 0:
         buffer = np.empty(room, dtype=np.uint8)
-        n = _code(arrays, buffer, plane, False, _start_value(number), rates, seen, met)
+        n = _code(arrays, buffer, plane, False, _start_value(number), rates, watched)
         if n < 0:
             for name, array in kept.items():
                 arrays[name][...] = array
@@ -274,16 +274,18 @@ def _code(
     decoding: bool,
     start: int,
     rates: np.ndarray,
-    seen: np.ndarray = NOT_SEEN,
-    met: np.ndarray = NOT_MET,
+    watched: kernel.Watched = UNWATCHED,
 ) -> int:
-    softplus, odds, inverse, weight = mixing_tables()
     a = arrays
-    return kernel.code_plane(
-        stream, plane, decoding, start, a["A"], a["B"],
-        a.get("M1", NO_MEMORY), a.get("M2", NO_MEMORY), a["N1"], a["N2"], a["N3"],
-        inverse, weight, softplus, odds, a["W"], a["V"], a["T"], a["L"], a["C"], a["F"], rates, seen, met,
-    )  # fmt: skip
+    own = kernel.Arrays(
+        experts.Taps(a["A"], a["B"]),
+        memory.Recurrence(a.get("M1", NO_MEMORY), a.get("M2", NO_MEMORY)),
+        network.Network(a["N1"], a["N2"], a["N3"]),
+        base.Corrections(a["L"], a["C"]),
+        a["F"],
+    )
+    mixer = decisions.Mixer(a["W"], a["V"], a["T"], rates)
+    return kernel.code_plane(stream, decoding, plane, start, own, mixer, mixing_tables(), watched)
 
 
 def _start_number(plane: np.ndarray) -> int:

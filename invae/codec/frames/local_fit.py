@@ -18,9 +18,9 @@ absolute errors, sums by blocks, whole numbers.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from invae.codec.coding.arithmetic import clip
+from invae.codec.coding.compiled import step
 
 __all__ = ["FINE", "TAP_BITS", "fit", "fitted", "take"]
 
@@ -38,7 +38,7 @@ DOUBT = 2048  # half a sample of difference one
 ROOTS = np.array([int(4096 / (k + 1) ** 0.5) for k in range(1024)], dtype=np.int64)
 
 
-@njit(cache=True, nogil=True)
+@step
 def fit(S, b, n_blocks, work, taps):
     """Find ``taps`` (2^-16) of block ``b`` from the sums S (blocks, m + 1, m + 1); then let S[b] decay."""
     m = taps.size
@@ -78,7 +78,7 @@ def fit(S, b, n_blocks, work, taps):
         taps[i] = clip(t << min(s, 30) if s >= 0 else t >> min(-s, 62), MOST_TAP)
 
 
-@njit(cache=True, nogil=True)
+@step
 def _factorise(A, m):
     """A (lower half) becomes L (2^-24) below the diagonal, columns one after the other; the last row too."""
     for j in range(m):
@@ -92,7 +92,7 @@ def _factorise(A, m):
             A[i, j] = clip((clip(A[i, j], 1 << 31) << UNIT) // d, MOST_L)
 
 
-@njit(cache=True, nogil=True)
+@step
 def fitted(taps, x):
     """Sum of taps times regressors, in 1/256."""
     total = 0
@@ -101,7 +101,7 @@ def fitted(taps, x):
     return total >> (TAP_BITS + FINE - 8)
 
 
-@njit(cache=True, nogil=True)
+@step
 def take(S, b, x, y, error):
     """Take regressors ``x`` and target ``y`` (1/16) that met ``error`` (in whole values) into S[b]."""
     m = x.size

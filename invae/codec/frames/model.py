@@ -12,7 +12,7 @@ from importlib.resources import files
 
 import numpy as np
 
-from invae.codec.coding import decisions
+from invae.codec.coding import decisions, network
 from invae.codec.coding.tables import mixing_tables
 from invae.codec.coding.varint import Reader, Writer
 from invae.codec.fields.integers import NO_OFFSETS
@@ -25,19 +25,9 @@ from invae.codec.fields.stored import (
     read_parts,
     write_parts,
 )
+from invae.codec.frames import base, experts, kernel
 from invae.codec.frames.centres import find_centres
-from invae.codec.frames.kernel import (
-    HIDDEN,
-    N_CLASSES,
-    N_INPUTS,
-    N_MEAN,
-    N_SEEN,
-    N_SIDES,
-    N_TABLES,
-    N_TAPS,
-    N_WIDTHS,
-    code_frames,
-)
+from invae.codec.frames.observe import N_SEEN
 from invae.errors import ModelError
 
 __all__ = ["FrameModel", "shipped_frame_model", "untrained_frame_model"]
@@ -49,12 +39,12 @@ FEWEST = 256  # pixels below which mixing has nothing to learn from
 FEWEST_COLUMNS = 4
 WEIGHT_STEP = 256
 _PARTS = (
-    Part("A", (N_CLASSES, N_TAPS), np.int32, 8, MOST_32),
-    *network_parts(N_SEEN, HIDDEN),
-    Part("W", (decisions.N_SETS, decisions.N_DECISIONS, N_INPUTS), np.int32, WEIGHT_STEP, MOST_32),
+    Part("A", (experts.N_CLASSES, experts.N_TAPS), np.int32, 8, MOST_32),
+    *network_parts(N_SEEN, kernel.HIDDEN),
+    Part("W", (decisions.N_SETS, decisions.N_DECISIONS, kernel.N_INPUTS), np.int32, WEIGHT_STEP, MOST_32),
     Part("V", (decisions.N_DECISIONS, decisions.N_SETS), np.int32, WEIGHT_STEP, MOST_32),
-    Part("L", (N_WIDTHS, N_MEAN), np.int64, 16, MOST_64),
-    Part("C", (N_SIDES, N_WIDTHS), np.int64, 4, MOST_64),
+    Part("L", (base.N_WIDTHS, experts.N_MEAN), np.int64, 16, MOST_64),
+    Part("C", (base.N_SIDES, base.N_WIDTHS), np.int64, 4, MOST_64),
 )
 
 
@@ -116,16 +106,17 @@ class FrameModel:
             return None
         if np.abs(plane.astype(np.float64)).max() > LARGEST:
             return None
-        plane = np.ascontiguousarray(plane)
+        plane = np.array(plane, dtype=np.int64, order="C")
         centres = np.array(find_centres(plane.reshape(-1, height, n_columns)), dtype=np.int64)
         head = Writer().number(height)
         for row, column in centres.tolist():
             head.number(row).number(column)
+        hints = kernel.Hints(centres, offsets)
         room, n = 4 * plane.size + 65536, -1
         while n < 0:
             buffer = np.empty(room, dtype=np.uint8)
             full = working_arrays(self._arrays)
-            n = run_frames(full, buffer, plane, False, height, centres, RATES, offsets)
+            n = run_frames(full, buffer, plane, False, height, hints, RATES)
             room *= 4
         return bytes(head.data) + buffer[:n].tobytes()
 
@@ -137,13 +128,13 @@ class FrameModel:
         height = reader.number()
         if not 0 < height <= n_rows or n_rows % height or n_columns < FEWEST_COLUMNS:
             raise reader.fail(f"frames of {height} rows do not fit {n_rows} x {n_columns} pixels")
-        found = [(reader.number(), reader.number()) for _ in range(n_rows // height)]
-        if any(row > 2 * height or column > 2 * n_columns for row, column in found):
+        centres = [(reader.number(), reader.number()) for _ in range(n_rows // height)]
+        if any(row > 2 * height or column > 2 * n_columns for row, column in centres):
             raise reader.fail("a centre outside of its frame is not possible")
         plane = np.zeros((n_rows, n_columns), dtype=np.int64)
         stream = np.frombuffer(reader.rest(), dtype=np.uint8).copy()
-        centres = np.array(found, dtype=np.int64)
-        run_frames(working_arrays(self._arrays), stream, plane, True, height, centres, RATES, offsets)
+        hints = kernel.Hints(np.array(centres, dtype=np.int64), offsets)
+        run_frames(working_arrays(self._arrays), stream, plane, True, height, hints, RATES)
         return plane
 
     def to_bytes(self) -> bytes:
@@ -197,12 +188,12 @@ def working_arrays(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     full = {name: array.copy() for name, array in arrays.items()}
     full["W"] = np.repeat(arrays["W"][:, :, None, :], decisions.SELECTORS, axis=2)
     full["V"] = np.repeat(arrays["V"][:, None, :], decisions.SELECTORS, axis=1)
-    full["T"] = np.full((N_TABLES, decisions.TABLE, decisions.N_DECISIONS), 1 << 29, dtype=np.int32)
+    full["T"] = np.full((kernel.N_TABLES, decisions.TABLE, decisions.N_DECISIONS), 1 << 29, dtype=np.int32)
     return full
 
 
-NOTHING_SEEN = np.zeros((0, 0, 0), dtype=np.int8)
-NOTHING_MET = np.zeros((0, 0, 0), dtype=np.int64)
+_NOTHING = np.zeros((0, 0, 0), dtype=np.int64)
+UNWATCHED = kernel.Watched(np.zeros((0, 0, 0), dtype=np.int8), _NOTHING, _NOTHING)
 
 
 def run_frames(
@@ -211,17 +202,12 @@ def run_frames(
     plane: np.ndarray,
     decoding: bool,
     height: int,
-    centres: np.ndarray,
+    hints: kernel.Hints,
     rates: np.ndarray,
-    offsets: np.ndarray = NO_OFFSETS,
-    seen: np.ndarray = NOTHING_SEEN,
-    met: np.ndarray = NOTHING_MET,
-    near: np.ndarray = NOTHING_MET,
+    watched: kernel.Watched = UNWATCHED,
 ) -> int:
     """Run the coder on working arrays, which learn; see `invae.codec.frames.kernel.code_frames`."""
-    softplus, odds, inverse, weight = mixing_tables()
     a = full
-    return code_frames(
-        stream, plane, offsets, decoding, height, centres, a["A"], a["N1"], a["N2"], a["N3"], inverse, weight,
-        softplus, odds, a["W"], a["V"], a["T"], a["L"], a["C"], rates, seen, met, near,
-    )  # fmt: skip
+    own = kernel.Arrays(a["A"], network.Network(a["N1"], a["N2"], a["N3"]), base.Corrections(a["L"], a["C"]))
+    mixer = decisions.Mixer(a["W"], a["V"], a["T"], rates)
+    return kernel.code_frames(stream, decoding, plane, height, hints, own, mixer, mixing_tables(), watched)

@@ -10,20 +10,13 @@ on the coder of `invae.codec.coding.coder` and its logistic tables.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numba import njit
 
-from invae.codec.coding.coder import (
-    POSITION,
-    STATE,
-    decode_bit,
-    decode_raw,
-    encode_bit,
-    encode_raw,
-    finish,
-    start_decoder,
-    start_encoder,
-)
+from invae.codec.coding.coder import code_bit, code_raw, finish, lacks_room, start_coder
+from invae.codec.coding.compiled import inlined_step, step
 from invae.codec.coding.tables import S_MAX, SQUASH, STRETCH
 
 __all__ = ["decode_codes", "encode_codes"]
@@ -32,16 +25,21 @@ LIMIT = 250
 N_DENSITY = 32
 N_LEVELS = 40  # unary decisions of an Elias-gamma-like length
 N_NEAR = 18
+MOST_LENGTH = N_LEVELS - 2  # of a number, in bits
+MOST_VALUE = 30  # bits of a code: larger ones are cut
+SIDES = 15  # side integers with odds of their own; the slot behind them is for numbers of codes
+MOST_BYTES, MOST_SIDE = 128, 64  # more than a code, and a side integer, can take
+MOST_HEAD = 4096
 
 
 def encode_codes(codes: np.ndarray, side: np.ndarray, usage: np.ndarray, stride: int = 8) -> bytes:
     """Code integers (N, l) and side integers (N, s); ``usage`` (l,) in 1/65536 starts the adaptation."""
-    codes, side = np.ascontiguousarray(codes, np.int64), np.ascontiguousarray(side, np.int64)
-    room = 4096 + 16 * (np.count_nonzero(codes) + side.size + len(codes)) + codes.size // 4
+    codes, side = np.array(codes, np.int64, order="C"), np.array(side, np.int64, order="C")
+    room = MOST_HEAD + 16 * (np.count_nonzero(codes) + side.size + len(codes)) + codes.size // 4
     n = -1
     while n < 0:
         buffer = np.empty(room, np.uint8)
-        n = _encode(codes, side, np.ascontiguousarray(usage, np.int64), stride, buffer)
+        n = _code(buffer, codes, side, np.array(usage, np.int64), stride, False)
         room *= 4
     return buffer[:n].tobytes()
 
@@ -51,25 +49,56 @@ def decode_codes(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Rebuild codes (N, l) and side integers (N, n_side)."""
     codes, side = np.zeros(shape, np.int64), np.zeros((shape[0], n_side), np.int64)
-    _decode(np.frombuffer(data, np.uint8), codes, side, np.ascontiguousarray(usage, np.int64), stride)
+    _code(np.frombuffer(data, np.uint8).copy(), codes, side, np.array(usage, np.int64), stride, True)
     return codes, side
 
 
-@njit(cache=True, nogil=True)
-def _mix(p0, p1, p2, W, inputs):
-    inputs[0] = STRETCH[p0 >> 4]
-    inputs[1] = STRETCH[p1 >> 4]
-    inputs[2] = STRETCH[p2 >> 4]
-    total = W[0] * inputs[0] + W[1] * inputs[1] + W[2] * inputs[2]
-    s = min(max(total >> 16, -S_MAX), S_MAX)
-    return SQUASH[s + S_MAX]
+class _Model(NamedTuple):
+    """Adaptive probabilities with their counts, by what they depend on."""
+
+    atom: np.ndarray  # used, by atom
+    dense: np.ndarray  # used, by the share still to find and the part of the row
+    near: np.ndarray  # used, by neighbours and that share
+    sign: np.ndarray  # by atom
+    length: np.ndarray  # of values, by size classes
+    high: np.ndarray  # bit below the leading one, by length
+    numbers: np.ndarray  # lengths of side integers
+    size: np.ndarray  # running mean size of an atom's values, 1/16
+    weights: np.ndarray  # of the mixer
+    inputs: np.ndarray
 
 
-@njit(cache=True, nogil=True)
+@inlined_step
 def _learn(cell, bit):
     cell[0] += ((bit * 65535 - cell[0]) * 2) // (2 * cell[1] + 3)
     if cell[1] < LIMIT:
         cell[1] += 1
+
+
+@step
+def _decide(coder, bit, cell):
+    """Code a decision by the odds of one cell, which learns."""
+    one = code_bit(coder, bit, _clip(cell[0]))
+    _learn(cell, one)
+    return one
+
+
+@inlined_step
+def _decide_mixed(coder, bit, a, b, c, W, inputs):
+    """Code a decision by the mixed odds of three cells; they and the mixer learn."""
+    inputs[0] = STRETCH[a[0] >> 4]
+    inputs[1] = STRETCH[b[0] >> 4]
+    inputs[2] = STRETCH[c[0] >> 4]
+    total = W[0] * inputs[0] + W[1] * inputs[1] + W[2] * inputs[2]
+    p = _clip(SQUASH[min(max(total >> 16, -S_MAX), S_MAX) + S_MAX])
+    one = code_bit(coder, bit, p)
+    error = ((one << 16) - p) * 3
+    for k in range(3):
+        W[k] += (inputs[k] * error + (1 << 13)) >> 14
+    _learn(a, one)
+    _learn(b, one)
+    _learn(c, one)
+    return one
 
 
 @njit(cache=True, nogil=True)
@@ -85,7 +114,7 @@ def _density(left, rest):
     return min(2 * length + below, N_DENSITY - 1)
 
 
-@njit(cache=True, nogil=True)
+@inlined_step
 def _beside(codes, i, j, stride):
     """Class of the neighbours that are used already: two before, three around one stride before."""
     before = int(j > 0 and codes[i, j - 1] != 0) + int(j > 1 and codes[i, j - 2] != 0)
@@ -99,7 +128,7 @@ def _beside(codes, i, j, stride):
     return 6 * before + other
 
 
-@njit(cache=True, nogil=True)
+@step
 def _sizes_beside(codes, i, j, stride):
     """Class 0 to 3 of the sizes of the neighbours."""
     total = 0
@@ -113,7 +142,7 @@ def _sizes_beside(codes, i, j, stride):
 
 
 @njit(cache=True, nogil=True)
-def _state(l, usage):
+def _new_model(l, usage):
     atom = np.empty((l, 2), np.int64)
     atom[:, 0] = usage
     atom[:, 1] = 6
@@ -138,34 +167,8 @@ def _state(l, usage):
     numbers[..., 0] = 32768
     numbers[..., 1] = 0
     size = np.full(l, 8, np.int64)
-    W = np.full(3, 26000, np.int64)
-    return atom, dense, near, sign, length, high, numbers, size, W
-
-
-@njit(cache=True, nogil=True)
-def _put_number(state, out, value, cells):
-    """A non-negative integer: length in bits, unary and adaptive; two bits below the leading one raw too."""
-    length = 0
-    while (value + 1) >> (length + 1):
-        length += 1
-    for k in range(length):
-        encode_bit(state, out, 1, _clip(cells[k, 0]))
-        _learn(cells[k], 1)
-    encode_bit(state, out, 0, _clip(cells[length, 0]))
-    _learn(cells[length], 0)
-    encode_raw(state, out, (value + 1) - (1 << length), length)
-
-
-@njit(cache=True, nogil=True)
-def _get_number(state, data, cells):
-    length = 0
-    while length < N_LEVELS - 2:
-        bit = decode_bit(state, data, _clip(cells[length, 0]))
-        _learn(cells[length], bit)
-        if not bit:
-            break
-        length += 1
-    return (1 << length) + decode_raw(state, data, length) - 1
+    W, inputs = np.full(3, 26000, np.int64), np.zeros(3, np.int64)
+    return _Model(atom, dense, near, sign, length, high, numbers, size, W, inputs)
 
 
 @njit(cache=True, nogil=True)
@@ -200,108 +203,77 @@ def _size_class(size):
     return 6 if size < 400 else 7
 
 
+@step
+def _code_length(coder, number, cells, most):
+    """Bits behind the leading one of ``number`` >= 1, one decision each."""
+    known = 0
+    if not coder.decoding:
+        while number >> (known + 1):
+            known += 1
+    length = 0
+    while length < most and _decide(coder, length < known, cells[length]):
+        length += 1
+    return length
+
+
+@step
+def _code_number(coder, value, cells):
+    """A non-negative integer: its length, then the rest raw."""
+    length = _code_length(coder, value + 1, cells, MOST_LENGTH)
+    return (1 << length) + code_raw(coder, value + 1, length) - 1
+
+
+@step
+def _code_size(coder, codes, i, j, stride, model):
+    """Sign and size of a code that is used; returns the code."""
+    value = codes[i, j]
+    negative = _decide(coder, value < 0, model.sign[j])
+    magnitude = min(abs(value), 1 << MOST_VALUE)
+    kind = _size_class(model.size[j]) + 8 * _sizes_beside(codes, i, j, stride)
+    bits = _code_length(coder, magnitude, model.length[kind], N_LEVELS - 8)
+    if bits > 0:
+        top = _decide(coder, (magnitude >> (bits - 1)) & 1, model.high[bits])
+        magnitude = ((2 | top) << (bits - 1)) | code_raw(coder, magnitude, bits - 1)
+    else:
+        magnitude = 1
+    model.size[j] += (16 * min(magnitude, 4096) - model.size[j]) >> 2
+    return -magnitude if negative else magnitude
+
+
+@step
+def _code_row(coder, codes, i, left, stride, model):
+    """Code row i, in which ``left`` codes are used; returns whether there was room."""
+    l = codes.shape[1]
+    for j in range(l):
+        if left == 0:
+            break
+        if lacks_room(coder, MOST_BYTES):
+            return False
+        d = _density(left, l - j)
+        a, b = model.atom[j], model.dense[d, min(j * 4 // l, 3)]
+        c = model.near[_beside(codes, i, j, stride), d]
+        if _decide_mixed(coder, codes[i, j] != 0, a, b, c, model.weights, model.inputs):
+            left -= 1
+            codes[i, j] = _code_size(coder, codes, i, j, stride, model)
+    return True
+
+
 @njit(cache=True, nogil=True)
-def _encode(codes, side, usage, stride, out):
+def _code(stream, codes, side, usage, stride, decoding):
+    """Code or fill ``codes`` and ``side``; returns the bytes written, -1 where there are too few."""
     N, l = codes.shape
-    atom, dense, near, sign, length, high, numbers, size, W = _state(l, usage)
-    inputs = np.zeros(3, np.int64)
-    state = np.zeros(STATE, np.int64)
-    start_encoder(state)
+    coder, model = start_coder(stream, decoding), _new_model(l, usage)
     for i in range(N):
-        if state[POSITION] + 64 * side.shape[1] + 4096 > out.size:
+        if lacks_room(coder, MOST_SIDE * side.shape[1] + MOST_HEAD):
             return -1
         for s in range(side.shape[1]):
             before = side[i - 1, s] if i else 0
-            _put_number(state, out, _zigzag(side[i, s] - before), numbers[min(s, 14)])
+            step = _zigzag(side[i, s] - before)
+            side[i, s] = before + _unzigzag(_code_number(coder, step, model.numbers[min(s, SIDES - 1)]))
         left = 0
         for j in range(l):
             left += int(codes[i, j] != 0)
-        _put_number(state, out, left, numbers[15])
-        for j in range(l):
-            if left == 0:
-                break
-            if state[POSITION] + 128 > out.size:
-                return -1
-            d = _density(left, l - j)
-            beside = _beside(codes, i, j, stride)
-            a, b, c = atom[j], dense[d, min(j * 4 // l, 3)], near[beside, d]
-            p = _clip(_mix(a[0], b[0], c[0], W, inputs))
-            bit = int(codes[i, j] != 0)
-            encode_bit(state, out, bit, p)
-            error = ((bit << 16) - p) * 3
-            for k in range(3):
-                W[k] += (inputs[k] * error + (1 << 13)) >> 14
-            _learn(a, bit)
-            _learn(b, bit)
-            _learn(c, bit)
-            if bit:
-                left -= 1
-                value = codes[i, j]
-                negative = int(value < 0)
-                encode_bit(state, out, negative, _clip(sign[j, 0]))
-                _learn(sign[j], negative)
-                magnitude = min(abs(value), 1 << 30)
-                cells = length[_size_class(size[j]) + 8 * _sizes_beside(codes, i, j, stride)]
-                rest = magnitude
-                bits = 0
-                while rest >> (bits + 1):
-                    bits += 1
-                for k in range(bits):
-                    encode_bit(state, out, 1, _clip(cells[k, 0]))
-                    _learn(cells[k], 1)
-                encode_bit(state, out, 0, _clip(cells[bits, 0]))
-                _learn(cells[bits], 0)
-                if bits > 0:
-                    top = (magnitude >> (bits - 1)) & 1
-                    encode_bit(state, out, top, _clip(high[bits, 0]))
-                    _learn(high[bits], top)
-                    encode_raw(state, out, magnitude & ((1 << (bits - 1)) - 1), bits - 1)
-                size[j] += (16 * min(magnitude, 4096) - size[j]) >> 2
-    return finish(state, out)
-
-
-@njit(cache=True, nogil=True)
-def _decode(data, codes, side, usage, stride):
-    N, l = codes.shape
-    atom, dense, near, sign, length, high, numbers, size, W = _state(l, usage)
-    inputs = np.zeros(3, np.int64)
-    state = np.zeros(STATE, np.int64)
-    start_decoder(state, data)
-    for i in range(N):
-        for s in range(side.shape[1]):
-            before = side[i - 1, s] if i else 0
-            side[i, s] = before + _unzigzag(_get_number(state, data, numbers[min(s, 14)]))
-        left = min(_get_number(state, data, numbers[15]), l)
-        for j in range(l):
-            if left == 0:
-                break
-            d = _density(left, l - j)
-            beside = _beside(codes, i, j, stride)
-            a, b, c = atom[j], dense[d, min(j * 4 // l, 3)], near[beside, d]
-            p = _clip(_mix(a[0], b[0], c[0], W, inputs))
-            bit = decode_bit(state, data, p)
-            error = ((bit << 16) - p) * 3
-            for k in range(3):
-                W[k] += (inputs[k] * error + (1 << 13)) >> 14
-            _learn(a, bit)
-            _learn(b, bit)
-            _learn(c, bit)
-            if bit:
-                left -= 1
-                negative = decode_bit(state, data, _clip(sign[j, 0]))
-                _learn(sign[j], negative)
-                cells = length[_size_class(size[j]) + 8 * _sizes_beside(codes, i, j, stride)]
-                bits = 0
-                while bits < N_LEVELS - 8:
-                    more = decode_bit(state, data, _clip(cells[bits, 0]))
-                    _learn(cells[bits], more)
-                    if not more:
-                        break
-                    bits += 1
-                magnitude = 1
-                if bits > 0:
-                    top = decode_bit(state, data, _clip(high[bits, 0]))
-                    _learn(high[bits], top)
-                    magnitude = ((2 | top) << (bits - 1)) | decode_raw(state, data, bits - 1)
-                codes[i, j] = -magnitude if negative else magnitude
-                size[j] += (16 * min(magnitude, 4096) - size[j]) >> 2
+        left = min(_code_number(coder, left, model.numbers[SIDES]), l)
+        if not _code_row(coder, codes, i, left, stride, model):
+            return -1
+    return 0 if decoding else finish(coder.state, stream)

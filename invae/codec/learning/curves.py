@@ -6,9 +6,10 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
+from numba import njit
 
 from invae.codec.coding.gaps import fill_gaps
-from invae.codec.curves.experts import LENGTH_A, LENGTH_B, N_A, N_B, PAD
+from invae.codec.curves.experts import FEWEST, LENGTH_A, LENGTH_B, N_A, N_B, PAD, classes
 from invae.codec.curves.model import NETWORK, CurveModel
 from invae.codec.learning.memory import start_recurrent, train_recurrent
 from invae.codec.learning.network import count_decisions
@@ -118,7 +119,7 @@ def train_on_planes(
         watched.append(watching.watch(plane, LATE))
         report(k + 1, total)
     seen = [s for s, _ in watched]
-    counts = [count_decisions(met.reshape(-1, 2)).reshape(*met.shape[:2], -1, 2) for _, met in watched]
+    counts = [count_decisions(t.reshape(-1, 2)).reshape(*t.shape[:2], -1, 2) for _, t in watched]
     del watched
     done = len(planes)
     weights = train_recurrent(
@@ -143,20 +144,20 @@ def part_of(progress: Any, k: int, n_parts: int) -> Any:
 
 def fit_taps(planes: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """Return taps (2^-14) of both learned experts by class, shapes (N_A, LENGTH_A) and (N_B, LENGTH_B)."""
-    found: tuple[list[list[np.ndarray]], list[list[np.ndarray]]] = (
+    samples: tuple[list[list[np.ndarray]], list[list[np.ndarray]]] = (
         [[] for _ in range(N_A)],
         [[] for _ in range(N_B)],
     )
     share = max(1, len(planes) * CHUNK // (FIT_ROWS * 7))
     for plane in planes[::share]:
-        for found_of, length, (classes, x, y) in zip(found, (LENGTH_A, LENGTH_B), _samples(plane)):
-            for k in np.unique(classes):
-                chosen = classes == k
-                found_of[k].append(np.c_[x[chosen][:, 1:length], y[chosen]])
+        for parts_of, length, (kinds, x, y) in zip(samples, (LENGTH_A, LENGTH_B), _samples(plane)):
+            for k in np.unique(kinds):
+                chosen = kinds == k
+                parts_of[k].append(np.c_[x[chosen][:, 1:length], y[chosen]])
     taps = np.zeros((N_A, LENGTH_A)), np.zeros((N_B, LENGTH_B))
     rng = np.random.default_rng(0)
-    for found_of, fitted in zip(found, taps):
-        for k, parts in enumerate(found_of):
+    for parts_of, fitted in zip(samples, taps):
+        for k, parts in enumerate(parts_of):
             if not parts:
                 continue
             rows = np.concatenate(parts).astype(np.float64)
@@ -171,21 +172,21 @@ def _samples(plane: np.ndarray) -> tuple[tuple[np.ndarray, np.ndarray, np.ndarra
     """For both experts: class, differences of past values to the last, and the next difference."""
     n = plane.shape[1]
     padded = np.concatenate([np.repeat(plane[:, :1], PAD, axis=1), plane], axis=1)
-    j = np.arange(min(6, n), n)
+    j = np.arange(min(FEWEST, n), n)
     past = np.stack([padded[:, PAD + j - 1 - k] for k in range(LENGTH_B + 2)], axis=-1)
-    bends = np.abs(past[..., :4] - 2 * past[..., 1:5] + past[..., 2:6]).sum(axis=-1)
-    slope = np.abs(past[..., 5] - past[..., 0])
-    class_a = np.minimum(_levels(bends), 11) * 3 + np.digitize(slope, [1, 4])
-    class_b = (16 * j // n)[None, :] * 4 + np.digitize(bends, [3, 9, 33])
     x, y = past - past[..., :1], plane[:, j] - past[..., 0]
-    return tuple((c.ravel(), x.reshape(-1, x.shape[-1]), y.ravel()) for c in (class_a, class_b))
+    both = _classes(x, n)
+    return tuple((both[..., k].ravel(), x.reshape(-1, x.shape[-1]), y.ravel()) for k in range(2))
 
 
-def _levels(sizes: np.ndarray) -> np.ndarray:
-    length = np.zeros_like(sizes)
-    while ((sizes >> length) > 3).any():
-        length += (sizes >> length) > 3
-    return 2 * length + (sizes >> length)
+@njit(cache=True)
+def _classes(x: np.ndarray, n: int) -> np.ndarray:
+    """Classes of both experts for the last values of rows of ``n``, given differences x to the last one."""
+    out = np.empty((x.shape[0], x.shape[1], 2), dtype=np.int64)
+    for i in range(x.shape[0]):
+        for j in range(x.shape[1]):
+            out[i, j, 0], out[i, j, 1] = classes(x[i, j], n - x.shape[1] + j, n)
+    return out
 
 
 def log_rows(curves: Iterable[np.ndarray]) -> list[np.ndarray]:

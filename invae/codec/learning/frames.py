@@ -7,11 +7,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from invae.codec.bounds import sentinels
 from invae.codec.coding.gaps import fill_gaps
-from invae.codec.fields.exact import sentinels
 from invae.codec.frames.centres import find_centres
-from invae.codec.frames.kernel import HIDDEN, N_CLASSES, N_NEAR, N_SEEN, N_TAPS
-from invae.codec.frames.model import FrameModel, run_frames, working_arrays
+from invae.codec.frames.experts import N_CLASSES, N_NEAR, N_TAPS
+from invae.codec.frames.kernel import HIDDEN, Hints, Watched
+from invae.codec.frames.model import UNWATCHED, FrameModel, run_frames, working_arrays
+from invae.codec.frames.observe import N_SEEN
 from invae.codec.learning.network import count_decisions, start_weights, train_network
 from invae.codec.learning.taps import least_absolute, whole_taps
 from invae.codec.sigma.counts import MOST_DITHERED, DitheredCells, dither
@@ -60,7 +62,7 @@ def train_frames(
 ) -> FrameModel:
     """Learn from frames, counts or intensities; see `invae.codec.learning.train.train_codec`.
 
-    A pass of coding without a network records what taps meet, a second one what the network is to see;
+    A pass of coding without a network records what taps weigh, a second one what the network is to see;
     ``n_steps`` of training improve the network; a third pass trains mixers and corrections beside it.
     """
     planes = draw_frame_planes(frames, bounds, rng, DRAWS if n_draws is None else n_draws)
@@ -74,22 +76,22 @@ def train_frames(
         for codes, height, _ in planes
     ]
     arrays = FrameModel.untrained().arrays
-    met_by_taps = []
+    samples = []
     for k, plane in enumerate(planes):
         near = np.zeros((*plane.codes.shape, N_TAPS + 2), dtype=np.int64)
-        learn_plane(working_arrays(arrays), plane, centres[k], LATE, near=near)
+        learn_plane(working_arrays(arrays), plane, centres[k], LATE, UNWATCHED._replace(near=near))
         chosen = rng.random(plane.codes.size) < min(1.0, 4e5 / n_pixels + 0.05)
-        met_by_taps.append(near.reshape(-1, N_TAPS + 2)[chosen])
+        samples.append(near.reshape(-1, N_TAPS + 2)[chosen])
         report(k + 1, total)
-    arrays["A"][...] = fit_frame_taps(np.concatenate(met_by_taps), rng)
+    arrays["A"][...] = fit_frame_taps(np.concatenate(samples), rng)
     watching = working_arrays(arrays)
     seen, counts = [], []
     for k, plane in enumerate(planes):
         look = np.zeros((*plane.codes.shape, N_SEEN), dtype=np.int8)
-        met = np.zeros((*plane.codes.shape, 2), dtype=np.int64)
-        learn_plane(watching, plane, centres[k], LATE, seen=look, met=met)
+        targets = np.zeros((*plane.codes.shape, 2), dtype=np.int64)
+        learn_plane(watching, plane, centres[k], LATE, UNWATCHED._replace(seen=look, targets=targets))
         seen.append(look.reshape(-1, N_SEEN))
-        counts.append(count_decisions(met.reshape(-1, 2)))
+        counts.append(count_decisions(targets.reshape(-1, 2)))
         report(len(planes) + k + 1, total)
     done = 2 * len(planes)
     arrays["N1"], arrays["N2"], arrays["N3"] = train_network(
@@ -116,13 +118,13 @@ def learn_plane(
     plane: Plane,
     centres: np.ndarray,
     rates: tuple[int, int, int, int],
-    **watched: np.ndarray,
+    watched: Watched = UNWATCHED,
 ) -> None:
     """Code a plane and keep what working arrays learned."""
     codes, height, offsets = plane
     room = np.empty(16 * codes.size + 65536, dtype=np.uint8)
     steps = np.array(rates, dtype=np.int64)
-    run_frames(full, room, codes, False, height, centres, steps, offsets, **watched)
+    run_frames(full, room, codes, False, height, Hints(centres, offsets), steps, watched)
 
 
 def draw_frame_planes(
@@ -196,18 +198,18 @@ def _codes(
 def fit_frame_taps(rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Taps (2^-14) of every class, shape (N_CLASSES, N_TAPS).
 
-    ``rows`` hold what taps meet, the difference to foresee and the class; the first of what they meet is the
-    pixel that differences are taken from.
+    ``rows`` hold the differences that taps weigh, the one to predict and the class; the first of them is that
+    of the pixel from which differences are taken.
     """
     taps = np.zeros((N_CLASSES, N_TAPS))
     rows = rows[np.abs(rows[:, :-1]).max(axis=1) < MOST_DIFFERENCE]
     for k in range(N_CLASSES):
-        met = rows[rows[:, -1] == k].astype(np.float64)
-        if len(met) > MOST_ROWS_A_CLASS:
-            met = met[rng.permutation(len(met))[:MOST_ROWS_A_CLASS]]
-        if len(met) >= FEWEST_ROWS_A_CLASS:
+        own = rows[rows[:, -1] == k].astype(np.float64)
+        if len(own) > MOST_ROWS_A_CLASS:
+            own = own[rng.permutation(len(own))[:MOST_ROWS_A_CLASS]]
+        if len(own) >= FEWEST_ROWS_A_CLASS:
             n = N_TAPS if k >= N_CLASSES // 2 else N_NEAR
-            taps[k, 1:n] = least_absolute(met[:, 1:n], met[:, -2])
+            taps[k, 1:n] = least_absolute(own[:, 1:n], own[:, -2])
     return whole_taps(taps)
 
 
@@ -227,11 +229,11 @@ def train_default_frames(n_steps: int = 180_000, seed: int = 0, progress: Any = 
     for k, (n, side, centre, detector) in enumerate(DEFAULT_SETS):
         settings: dict[str, Any] = perfect if detector == "perfect" else {}
         place: Any = centre
-        found = simulate_frames(n, None, (side, side), 100 * seed + k, centre=place, **settings)
-        frames += list(found.expected)
+        simulated = simulate_frames(n, None, (side, side), 100 * seed + k, centre=place, **settings)
+        frames += list(simulated.expected)
         low, high = np.log10(DOSES)
         doses = 10 ** rng.uniform(low, high, n)
-        for image, marks, dose in zip(found.expected, found.mask, doses):
+        for image, marks, dose in zip(simulated.expected, simulated.mask, doses):
             counts = rng.poisson(image * (dose / image.sum()))
             frames.append(np.where(marks != 0, -1, counts))
     network = start_weights((N_SEEN, *HIDDEN), rng)

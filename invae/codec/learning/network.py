@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from invae.codec.coding.cells import MOST_BITS, cell_bits, cell_kind, centre_cell
 from invae.codec.coding.network import MOST, MOST_WEIGHTS, N_LOGITS
 
 __all__ = [
@@ -30,35 +31,32 @@ RATE = 4e-3
 
 
 @njit(cache=True)
-def count_decisions(met: np.ndarray) -> np.ndarray:
+def count_decisions(targets: np.ndarray) -> np.ndarray:
     """How often each kind of decision was answered no and yes; shape (n, N_LOGITS, 2), int8.
 
-    ``met`` (n, 2) holds mirrored distance and z; the decisions are those of `invae.codec.coding.decisions`.
+    ``targets`` (n, 2) holds mirrored distance and z; the decisions are those of `invae.codec.coding.cells`.
     """
-    counts = np.zeros((met.shape[0], N_LOGITS, 2), dtype=np.int8)
-    for i in range(met.shape[0]):
-        r, z = met[i, 0], met[i, 1]
-        low = -(((1 << z) - 1) >> 1)
-        high = low + (1 << z) - 1
+    counts = np.zeros((targets.shape[0], N_LOGITS, 2), dtype=np.int8)
+    for i in range(targets.shape[0]):
+        r, z = targets[i, 0], targets[i, 1]
+        low, high = centre_cell(z)
         centre = low <= r <= high
         counts[i, 0, 1 if centre else 0] = 1
         if centre:
             continue
-        positive = r > high
-        counts[i, 1, 1 if positive else 0] = 1
+        positive = 1 if r > high else 0
+        counts[i, 1, positive] = 1
         size = r if positive else -r
         edge = high + 1 if positive else 1 - low
-        bits, cells = z, 1
-        while bits < 50:
-            kind = 6 + min(cells - 3, 3) // 3 if cells > 2 else 2 * cells + (0 if positive else 1)
+        bits, cell = z, 1
+        while bits < MOST_BITS:
             beyond = size >= edge + (1 << bits)
-            counts[i, kind, 1 if beyond else 0] += 1
+            counts[i, cell_kind(cell, positive), 1 if beyond else 0] += 1
             if not beyond:
                 break
             edge += 1 << bits
-            cells += 1
-            if cells > 5 and cells & 1:
-                bits += 1
+            cell += 1
+            bits = cell_bits(cell, z)
     return counts
 
 

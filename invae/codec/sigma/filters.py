@@ -1,10 +1,10 @@
-"""A bank of causal filters that foresee the next value of a noisy row, in exact sequences of IEEE operations.
+"""A bank of causal filters that predict the next value of a noisy row, in exact sequences of IEEE operations.
 
 Values x are looked at in three domains, x / t^p for p = 0, 1, 2, with t the known step of each value (a
 multiple of its standard deviation): a curve is smooth in the first, one of constant relative error in the
 second, counts with sigma^2 = x in the third. In every domain stand filters that discount the past by theta,
 
-    level_j = foreseen_j + a r_j,    r_j = x_j - foreseen_j,
+    level_j = predicted_j + a r_j,    r_j = x_j - predicted_j,
 
 and slope and bend likewise with gains b and c: polynomials of degree 0, 1, 2 fitted by discounted least
 squares; while the row is young, by plain least squares over all of it. Filters of the last kind have a ratio
@@ -26,14 +26,16 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from invae.codec.coding.compiled import float_step
+
 __all__ = [
     "N_ABOVE",
     "N_DOMAINS",
     "N_LEFT",
     "follow_above",
     "follow_left",
-    "foresee_above",
-    "foresee_left",
+    "predict_above",
+    "predict_left",
     "new_above",
     "new_left",
     "new_row",
@@ -96,56 +98,56 @@ GAINS = _gains()
 
 @njit(cache=True, nogil=True)
 def new_left() -> np.ndarray:
-    """State of the filters along a row: levels, slopes or ratios, bends, and what they foresee."""
+    """State of the filters along a row: levels, slopes or ratios, bends, and what they predict."""
     return np.zeros((4, N_LEFT))
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def foresee_left(left: np.ndarray, t: float, u: float, mu: np.ndarray) -> None:
-    """Fill ``mu[:N_LEFT]`` with what is foreseen for the number n of a value (n + u) t."""
-    foreseen = left[3]
+@float_step
+def predict_left(left: np.ndarray, t: float, u: float, mu: np.ndarray) -> None:
+    """Fill ``mu[:N_LEFT]`` with what is predicted for the number n of a value (n + u) t."""
+    predicted = left[3]
     for p in range(N_DOMAINS):
         scale = _to_numbers(t, p)
         for f in range(p * N_FILTERS, (p + 1) * N_FILTERS):
-            mu[f] = foreseen[f] * scale - u
+            mu[f] = predicted[f] * scale - u
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@float_step
 def new_row(left: np.ndarray, number: float, t: float) -> None:
     """Start all filters at the first value ``number`` t of a row."""
-    level, slope, bend, foreseen = left[0], left[1], left[2], left[3]
+    level, slope, bend, predicted = left[0], left[1], left[2], left[3]
     for p in range(N_DOMAINS):
         x = number * _to_domain(t, p)
         for f in range(N_FILTERS):
             m = p * N_FILTERS + f
-            level[m] = foreseen[m] = x
+            level[m] = predicted[m] = x
             slope[m] = 1.0 if f >= N_POLYNOMIALS else 0.0
             bend[m] = 0.0
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@float_step
 def follow_left(left: np.ndarray, k: int, number: float, t: float) -> None:
     """Take in the k-th value ``number`` t of a row, k = 2, 3, .."""
     a, b, c = GAINS[0, min(k, LONGEST - 1)], GAINS[1, min(k, LONGEST - 1)], GAINS[2, min(k, LONGEST - 1)]
     for p in range(N_DOMAINS):
         x = number * _to_domain(t, p)
         own = left[:, p * N_FILTERS : (p + 1) * N_FILTERS]
-        level, slope, bend, foreseen = own[0], own[1], own[2], own[3]
+        level, slope, bend, predicted = own[0], own[1], own[2], own[3]
         for f in range(N_POLYNOMIALS):
-            r = x - foreseen[f]
-            level[f] = foreseen[f] + a[f] * r
+            r = x - predicted[f]
+            level[f] = predicted[f] + a[f] * r
             slope[f] = slope[f] + bend[f] + b[f] * r
             bend[f] = bend[f] + c[f] * r
-            foreseen[f] = level[f] + slope[f] + 0.5 * bend[f]
+            predicted[f] = level[f] + slope[f] + 0.5 * bend[f]
         for f in range(N_POLYNOMIALS, N_FILTERS):
-            miss = (x - foreseen[f]) / foreseen[f]
+            miss = (x - predicted[f]) / predicted[f]
             if DOWN <= miss <= UP:
-                level[f] = foreseen[f] * (1.0 + a[f] * miss)
+                level[f] = predicted[f] * (1.0 + a[f] * miss)
                 slope[f] = min(max(slope[f] * (1.0 + b[f] * miss), NARROWEST), WIDEST)
             else:  # also where miss is no number
                 level[f] = x
                 slope[f] = 1.0
-            foreseen[f] = level[f] * slope[f]
+            predicted[f] = level[f] * slope[f]
 
 
 @njit(cache=True, nogil=True)
@@ -158,8 +160,8 @@ def new_above(n_columns: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     )
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def foresee_above(
+@float_step
+def predict_above(
     above: tuple[np.ndarray, np.ndarray, np.ndarray], j: int, t: float, u: float, mu: np.ndarray
 ) -> None:
     """Fill ``mu[N_LEFT:]`` with what the rows above say of column j."""
@@ -177,7 +179,7 @@ def foresee_above(
         m += 1
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@float_step
 def follow_above(
     above: tuple[np.ndarray, np.ndarray, np.ndarray], k: int, j: int, number: float, t: float
 ) -> None:
@@ -197,7 +199,7 @@ def follow_above(
         sums[1, f] = fading * sums[1, f] + y * y
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@float_step
 def take_row(
     above: tuple[np.ndarray, np.ndarray, np.ndarray], i: int, numbers: np.ndarray, t: np.ndarray
 ) -> None:

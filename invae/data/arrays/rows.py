@@ -18,22 +18,22 @@ from typing import Any, Self
 
 import numpy as np
 
+from invae.data.arguments import real_array
 from invae.data.arrays.atomic import atomic_path
 from invae.data.arrays.files import find_dataset, read_array, split_inner_path
-from invae.data.formats.hdf5 import open_hdf5
-from invae.errors import FileError, FormatError, InputError
+from invae.data.formats.hdf5.access import check_values, open_hdf5
+from invae.data.formats.images.tiff import read_tiff_array
+from invae.data.formats.source import Source, is_hdf5, is_tiff
+from invae.errors import FileError, InputError
 
 __all__ = ["RowWriter", "identity", "open_rows"]
-
-HDF5_HEAD = b"\x89HDF"
-TIFF_HEADS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 
 @contextmanager
 def open_rows(path: str | os.PathLike[str]) -> Iterator[Any]:
     """An array on disk with ``shape``, ``dtype`` and slicing: .npy, HDF5 (``file.h5:/path``) or TIFF.
 
-    Only what is sliced is read; a compressed TIFF is the exception and is read whole.
+    Only what is sliced is read, of a compressed TIFF the pages that are.
 
     Raises
     ------
@@ -41,25 +41,14 @@ def open_rows(path: str | os.PathLike[str]) -> Iterator[Any]:
         As `invae.data.read_array`.
     """
     file, inner = split_inner_path(path)
-    head = b""
-    if file.is_file():
-        with open(file, "rb") as stream:
-            head = stream.read(4)
-    if head == HDF5_HEAD:
+    source = Source(file, inner)
+    if file.is_file() and is_hdf5(source):
         with open_hdf5(file) as h5:
             dataset = find_dataset(h5, file, inner)
-            if dataset.dtype.kind not in "biuf" or dataset.shape is None:
-                raise FormatError(
-                    f"{file.name}:{dataset.name} has dtype {dataset.dtype}; expected real numbers"
-                )
+            check_values(dataset, source.label)
             yield dataset
-    elif head in TIFF_HEADS:
-        import tifffile
-
-        try:
-            yield tifffile.memmap(file, mode="r")
-        except (ValueError, tifffile.TiffFileError):
-            yield read_array(path)
+    elif file.is_file() and is_tiff(source):
+        yield read_tiff_array(Source(file, lazy=True))
     else:
         yield read_array(path)
 
@@ -144,7 +133,7 @@ class RowWriter:
 
     def write(self, rows: np.ndarray) -> None:
         """Append rows; when this returns they are on disk and noted."""
-        rows = np.asarray(rows)
+        rows = real_array(rows, "rows")
         if rows.shape[1:] != self._shape[1:] or self.done + len(rows) > self._shape[0]:
             left = (self._shape[0] - self.done, *self._shape[1:])
             raise InputError(f"rows of shape {rows.shape} do not fit into what is left, {left}")

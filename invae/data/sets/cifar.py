@@ -62,7 +62,8 @@ def _unpack(path: Path, wanted: re.Pattern) -> dict[str, bytes]:
             members = sorted(
                 (m for m in archive if m.isfile() and wanted.search(m.name)), key=lambda m: m.name
             )
-            batches = {f"{path}:{member.name}": archive.extractfile(member).read() for member in members}
+            opened = {f"{path}:{member.name}": archive.extractfile(member) for member in members}
+            batches = {name: stream.read() for name, stream in opened.items() if stream is not None}
     except (tarfile.TarError, EOFError, zlib.error) as error:
         raise FormatError(f"{path}: not a CIFAR-10 archive or .bin file: {error}") from error
     if not batches:

@@ -15,7 +15,7 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from invae.data.arrays.atomic import atomic_path
 from invae.errors import FileError, FormatError, InputError
@@ -113,12 +113,13 @@ def fetch(
     return [_fetch_file(file, folder / file.name, progress) for file in known[name].files]
 
 
-def _data_set(name: str, entry: dict) -> DataSet:
+def _data_set(name: str, entry: dict[str, Any]) -> DataSet:
     files = tuple(
         DataFile(item["name"], item["url"], item["sha256"], item["bytes"], item.get("content_sha256"))
         for item in entry["files"]
     )
-    return DataSet(name, *(entry[key] for key in ("title", "homepage", "licence", "cite", "reader")), files)
+    told = {key: entry[key] for key in ("title", "homepage", "licence", "cite", "reader")}
+    return DataSet(name=name, **told, files=files)
 
 
 def _fetch_file(file: DataFile, path: Path, progress: Callable[[int, int], None] | None) -> Path:

@@ -45,7 +45,7 @@ def make_in_blocks(
     jobs: int,
     cache: bool | str | os.PathLike[str],
     progress: Progress | None,
-    prepare: Callable[[], None],
+    prepare: Callable[[], object],
 ) -> list[B]:
     """Blocks of ``size`` samples, the last one shorter, that together hold samples 0 to n - 1.
 

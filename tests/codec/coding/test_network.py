@@ -5,9 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from invae.codec.coding.network import CONSTANT, MOST_WEIGHTS, N_LOGITS, respond
+from invae.codec.coding.network import (
+    CONSTANT,
+    MOST_WEIGHTS,
+    N_LOGITS,
+    Network,
+    new_activations,
+    respond,
+)
 from invae.codec.coding.tables import S_MAX, SQUASH
-from invae.codec.curves.memory import MEMORY, N_SEEN, SIGNED, remember
+from invae.codec.curves.memory import MEMORY, N_SEEN, SIGNED, Recurrence, new_memory, remember
 from invae.codec.curves.model import CurveModel, shipped_curve_model
 from invae.codec.learning.memory import _statement, start_recurrent, train_recurrent
 from invae.codec.learning.network import count_decisions, logits, start_weights, train_network
@@ -17,10 +24,11 @@ INPUTS, HIDDEN = 30, (40, 16)
 
 
 def kernel_logits(seen, weights):
-    a, b = (np.zeros(n + 1, np.int32) for n in HIDDEN)
+    network = Network(*weights)
+    activations = new_activations(network)
     logits = np.zeros((len(seen), N_LOGITS), np.int64)
     for row, out in zip(seen, logits):
-        respond(row.astype(np.int32), *weights, a, b, np.zeros(INPUTS + HIDDEN[0], np.int64), out)
+        respond(row.astype(np.int32), network, activations, out)
     return logits
 
 
@@ -61,21 +69,18 @@ def rows_seen(rng, n_rows=3, n=40):
 
 def kernel_rows(seen, weights):
     """Logits of rows, (rows, n, N_LOGITS), and the memory behind each value."""
-    M1, M2, *network = weights
+    recurrence, network = Recurrence(*weights[:2]), Network(*weights[2:])
     out = np.zeros((*seen.shape[:2], N_LOGITS), np.int64)
     kept = np.zeros((*seen.shape[:2], MEMORY), np.int64)
-    upright, gates = np.zeros(M1.shape[0], np.int32), np.zeros(M2.shape[1], np.int32)
-    hidden = [np.zeros(len(layer), np.int32) for layer in network[1:]]
-    places = np.zeros(len(network[0]), np.int64)
+    activations = new_activations(network)
     for i, row in enumerate(seen):
-        memory, now = np.zeros(MEMORY, np.int64), np.zeros(len(M2), np.int32)
-        now[-1] = CONSTANT
+        memory = new_memory(recurrence)
         for j, entry in enumerate(row):
-            look = np.zeros(len(network[0]), np.int32)
+            look = np.zeros(len(network.first), np.int32)
             look[: N_SEEN[1]] = entry[:-1]
-            remember(look, np.sign(int(entry[-1])), M1, M2, memory, now, upright, gates, places)
-            kept[i, j] = memory
-            respond(look, *network, *hidden, places, out[i, j])
+            remember(look, np.sign(int(entry[-1])), recurrence, memory)
+            kept[i, j] = memory.kept
+            respond(look, network, activations, out[i, j])
     return out, kept
 
 
@@ -135,8 +140,8 @@ def test_training_lowers_the_cost_and_stays_in_range(rng):
 
 
 def test_decisions_of_small_and_large_distances_are_counted():
-    met = np.array([[0, 0], [1, 0], [-2, 0], [5, 2]])
-    counts = count_decisions(met)
+    targets = np.array([[0, 0], [1, 0], [-2, 0], [5, 2]])
+    counts = count_decisions(targets)
     assert counts[0].tolist() == [[0, 1]] + [[0, 0]] * 7
     assert counts[1, :3].tolist() == [[1, 0], [0, 1], [1, 0]] and counts[1, 3:].sum() == 0
     assert counts[2, 0].tolist() == [1, 0] and counts[2, 1].tolist() == [1, 0]
