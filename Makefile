@@ -48,7 +48,8 @@ $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info; v >= (3, 11) or sys.exit(f"invae needs Python 3.11 or later, this is {v.major}.{v.minor}: call make PYTHON=python3.11")'
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) torch
-	$(PIP) -e '.[dev,peers]'
+	$(PIP) -e '.[all,dev,peers]'
+	$(BIN)/invae warm
 	@touch $(READY)
 
 clean:

@@ -1,6 +1,7 @@
 """Reproducible studies, one file each: ``run(config, rng) -> Results`` with a QUICK and a FULL configuration.
 
-``python -m experiments NAME|all [--quick] [--html REPORT] [--json FILE] [--data FILE ...]``
+``python -m experiments NAME|all [--quick] [--html REPORT] [--json FILE] [--keep] [--data FILE ...]``;
+``python -m experiments pages`` writes docs/results anew from the runs that are kept in experiments/results.
 """
 
 from __future__ import annotations

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-__all__ = ["BoundError", "FileError", "FormatError", "InputError", "InvaeError", "InvaeWarning", "ModelError"]
+__all__ = [
+    "BoundError",
+    "FileError",
+    "FormatError",
+    "InputError",
+    "InvaeError",
+    "InvaeWarning",
+    "MissingExtraError",
+    "ModelError",
+]
 
 
 class InvaeError(Exception):
@@ -27,6 +36,10 @@ class FormatError(InvaeError, ValueError):
 
 class ModelError(InvaeError, ValueError):
     """A stored model is absent, damaged, or does not fit the data or the operator it is used with."""
+
+
+class MissingExtraError(InvaeError, ImportError):
+    """A library that this part of invae needs is not installed; the message names the extra to install."""
 
 
 class InvaeWarning(UserWarning):

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import math
 import os
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
 
-from invae.autoencoders.bayes_risk.checkpoint import Checkpoint
 from invae.data.arrays.files import split_inner_path, write_array
 from invae.data.arrays.rows import RowWriter, identity, open_rows
-from invae.errors import FileError, FormatError, InputError
+from invae.errors import FileError, FormatError, InputError, InvaeWarning
 
-__all__ = ["fit_file", "reconstruct_file"]
+__all__ = ["check_pairs", "check_measurements", "fit_file", "reconstruct_file"]
 
 BATCH_VALUES = 2**22
 IN_MEMORY_BYTES = 2**30
@@ -60,13 +60,9 @@ def fit_file(
         Not as many measurements as signals, or rows with NaN or infinite values.
     """
     with ExitStack() as stack:
+        check_pairs(signals, measurements)
         files = [stack.enter_context(open_rows(path)) for path in (signals, measurements) if path is not None]
-        n_rows = files[0].shape[0] if files[0].shape else 0
-        if len(files) == 2 and len(files[1]) != n_rows:
-            raise InputError(
-                f"{signals} holds {n_rows} signals and {measurements} {len(files[1])} measurements; "
-                "give as many of each"
-            )
+        n_rows = files[0].shape[0]
         n_bytes = sum(math.prod(file.shape) * file.dtype.itemsize for file in files)
         if in_memory or n_bytes <= IN_MEMORY_BYTES:
             model.fit(*(np.asarray(file[...]) for file in files))
@@ -74,6 +70,8 @@ def fit_file(
         step = max(1, BATCH_VALUES * n_rows // sum(math.prod(file.shape) for file in files))
         options, first = {}, 0
         if checkpoint is not None:
+            from invae.autoencoders.bayes_risk.checkpoint import Checkpoint
+
             paths = [identity(path) for path in (signals, measurements) if path is not None]
             kept = Checkpoint(checkpoint, {"model": repr(model), "data": paths}, overwrite)
             options, first = {"checkpoint": kept}, kept.n_rows
@@ -93,6 +91,48 @@ def fit_file(
         return n_rows
 
 
+def check_pairs(
+    signals: str | os.PathLike[str], measurements: str | os.PathLike[str] | None = None
+) -> tuple[int, ...]:
+    """Shape of the signals in a file, after a look at the headers only.
+
+    Raises
+    ------
+    InputError
+        Not one signal per row, or not as many measurements as signals.
+    """
+    with open_rows(signals) as rows:
+        shape = tuple(rows.shape)
+    if len(shape) < 2 or shape[0] == 0:
+        raise InputError(
+            f"{signals} holds an array of shape {shape}; expected one signal per row, (N, n) or "
+            "(N, height, width)"
+        )
+    if measurements is not None:
+        with open_rows(measurements) as rows:
+            n_measured = rows.shape[0] if rows.shape else 0
+        if n_measured != shape[0]:
+            raise InputError(
+                f"{signals} holds {shape[0]} signals and {measurements} {n_measured} measurements; "
+                "give as many of each"
+            )
+    return shape
+
+
+def check_measurements(path: str | os.PathLike[str], shape_y: tuple[int, ...] | None) -> None:
+    """Refuse measurements whose shape is not that of a model's, after a look at the header only.
+
+    Raises
+    ------
+    InputError
+        Neither (N, *shape_y), (N, m) nor one measurement of ``shape_y``.
+    """
+    with open_rows(path) as rows:
+        shape = tuple(rows.shape)
+    if shape != shape_y:
+        _check_shape(shape, shape_y, path)
+
+
 def reconstruct_file(
     model: Any,
     measurements: str | os.PathLike[str],
@@ -105,6 +145,9 @@ def reconstruct_file(
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[int, ...]:
     """Reconstruct every row of a measurement file with a fitted model.
+
+    Measurements that the model was not made for (other units, raw counts, another kind of object) are told in
+    one `InvaeWarning`, by the first batch; see `invae.autoencoders.bayes_risk.screening`.
 
     Parameters
     ----------
@@ -141,6 +184,8 @@ def reconstruct_file(
         file, _ = split_inner_path(path)
         if file.exists() and not overwrite:
             raise FileError(f"{file} exists already; choose another name or allow overwriting (--force)")
+    from invae.autoencoders.bayes_risk.screening import unlike_training
+
     with open_rows(measurements) as rows:
         shape_y = _measurement_shape(model)
         single = tuple(rows.shape) == shape_y
@@ -151,7 +196,10 @@ def reconstruct_file(
 
         def predict(start: int, stop: int) -> tuple[np.ndarray, ...]:
             values = _batch(rows, start, stop, single, measurements)
-            return model.predict(values, return_std=True) if std_output else (model.predict(values),)
+            made = model.predict(values, return_std=True) if std_output else (model.predict(values),)
+            if start == 0 and (strange := unlike_training(model, values, made[0])):
+                warnings.warn(f"{measurements}: {strange}", InvaeWarning, stacklevel=3)
+            return made
 
         first = predict(0, min(step, n_rows))
         if single:
@@ -182,7 +230,7 @@ def reconstruct_file(
                     writer.write(values)
                 if progress:
                     progress(stop, n_rows)
-        if one_std:
+        if one_std and std_output is not None:
             write_array(std_output, first[1][0], overwrite)
     return shape
 

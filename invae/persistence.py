@@ -5,6 +5,8 @@ A class can be stored when it is named in `CLASSES` and has
 * ``to_state() -> dict``: JSON scalars, lists, dicts, NumPy arrays and other storable objects, nested at will;
 * ``from_state(state)``: a class method that rebuilds the object from such a dict.
 
+`StoredEstimator` has both for an estimator in scikit-learn's manner.
+
 The header carries format, version, library versions, and the SHA-256 of every array, which `load` checks; the
 header itself lies in the file with a Fletcher-32 sum, which HDF5 checks.
 """
@@ -18,14 +20,15 @@ import os
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, Self
 
 import numpy as np
 
 from invae.data.arrays.atomic import atomic_path
+from invae.data.formats.hdf5.output import create_hdf5
 from invae.errors import FileError, ModelError
 
-__all__ = ["describe", "load", "save"]
+__all__ = ["StoredEstimator", "describe", "load", "save", "set_fitted", "stored_parameters"]
 
 FORMAT = "invae-model"
 VERSION = 1
@@ -62,6 +65,43 @@ CLASSES = {
 }
 
 
+class HasParameters(Protocol):
+    """An estimator in scikit-learn's manner: a dictionary of parameters that its ``__init__`` takes."""
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]: ...
+
+
+class StoredEstimator:
+    """`to_state` and `from_state` of an estimator: its parameters, and the fitted values named ``..._``."""
+
+    def to_state(self: HasParameters) -> dict[str, Any]:
+        """Parameters and fitted values, for `invae.save`."""
+        fitted = {name: value for name, value in vars(self).items() if name.endswith("_")}
+        return {"parameters": stored_parameters(self), "fitted": fitted}
+
+    @classmethod
+    def from_state(cls, state: dict[str, Any]) -> Self:
+        """Rebuild what `to_state` described."""
+        model = cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in state["parameters"].items()})
+        set_fitted(model, state.get("fitted", {}))
+        return model
+
+
+def stored_parameters(estimator: HasParameters) -> dict[str, Any]:
+    """Parameters that mean something in another process: ``rng`` is kept when it is an integer, a callable
+    ``progress`` is not."""
+    parameters = estimator.get_params(deep=False)
+    if not isinstance(parameters.get("rng"), int | np.integer):
+        parameters = {name: None if name == "rng" else value for name, value in parameters.items()}
+    return {name: None if name == "progress" else value for name, value in parameters.items()}
+
+
+def set_fitted(estimator: object, fitted: dict[str, Any]) -> None:
+    """Set fitted values; a shape was a tuple before JSON made it a list."""
+    for name, value in fitted.items():
+        setattr(estimator, name, tuple(value) if "shape" in name and value is not None else value)
+
+
 def save(model: Any, path: str | os.PathLike[str], overwrite: bool = False) -> Path:
     """Write ``model`` to an HDF5 file, whole or not at all.
 
@@ -72,8 +112,6 @@ def save(model: Any, path: str | os.PathLike[str], overwrite: bool = False) -> P
     FileError
         ``path`` exists and ``overwrite`` is false, or its folder is missing.
     """
-    import h5py
-
     arrays: dict[str, np.ndarray] = {}
     body = _encode(model, arrays)
     header = {
@@ -83,7 +121,7 @@ def save(model: Any, path: str | os.PathLike[str], overwrite: bool = False) -> P
         "sha256": {key: _digest(array) for key, array in arrays.items()},
         "model": body,
     }
-    with atomic_path(path, overwrite) as temporary, h5py.File(temporary, "w") as file:
+    with atomic_path(path, overwrite) as temporary, create_hdf5(temporary) as file:
         file.attrs["format"] = FORMAT
         text = np.frombuffer(json.dumps(header).encode(), np.uint8)
         file.create_dataset("header", data=text, fletcher32=True)

@@ -17,6 +17,7 @@ import numpy as np
 import zstandard
 
 import invae
+from experiments.shared.timing import REPEATS
 from invae.data.records import Curve, identical
 from invae.errors import InvaeError, InvaeWarning
 from invae.evaluation import compare_codecs
@@ -32,21 +33,30 @@ QUICK = {
 }
 FULL = {**QUICK, "value_bounds": ["log:0.1", "log:0.01", "log:0.001", "log:0.0001", "lossless"], "shown": 6}
 
+STORED = (
+    ("everything exact", "lossless", "lossless"),
+    ("I within dI / 4, dI exact", "0.25sigma", "lossless"),
+    ("I within dI / 4, dI within 1 %", "0.25sigma", "rel:0.01"),
+)
+
 log = logging.getLogger(__name__)
 
 
 def run(config: dict[str, Any], rng: np.random.Generator) -> Results:
     results = Results("sas_compression", TITLE, __doc__, config)
-    curves, file_bytes, refused = example_curves()
+    by_file, file_bytes, refused = example_curves()
+    curves = [curve for own in by_file.values() for curve in own]
     log.info("%d curves of %d files; %d files refused", len(curves), len(file_bytes), len(refused))
     results.tables.append(record_table(curves, sum(file_bytes.values()), len(file_bytes), config["bounds"]))
     results.tables.append(parts_table(curves))
+    results.tables.append(deviations_table(by_file, file_bytes))
+    results.figures.append(bytes_figure(results.tables[-1]))
     usable = {f"{i}": c.intensity for i, c in enumerate(curves) if np.isfinite(c.intensity).all()}
     stacked = np.concatenate([intensity.astype(np.float64) for intensity in usable.values()])
     for bound in config["value_bounds"]:
         for name, arrays in (("one by one", usable), ("all in one array", stacked)):
             title = f"{bound}, {name}"
-            table = compare_codecs(arrays, bound, name=title)
+            table = compare_codecs(arrays, bound, repeats=REPEATS, name=title)
             table.caption = (
                 f"Intensities of {len(usable)} curves ({stacked.size:,} values), {title}; real bytes."
             )
@@ -56,12 +66,12 @@ def run(config: dict[str, Any], rng: np.random.Generator) -> Results:
     return results
 
 
-def example_curves() -> tuple[list[Curve], dict[str, int], dict[str, str]]:
-    """Curves of sasdata's 1-D examples, the size of each file read, and why others were refused."""
+def example_curves() -> tuple[dict[str, list[Curve]], dict[str, int], dict[str, str]]:
+    """Curves of sasdata's 1-D examples by file, the size of each file, and why others were refused."""
     import sasdata.example_data
 
     folder = Path(next(iter(sasdata.example_data.__path__))) / "1d_data"
-    curves: list[Curve] = []
+    curves: dict[str, list[Curve]] = {}
     sizes: dict[str, int] = {}
     refused: dict[str, str] = {}
     for path in sorted(folder.iterdir()):
@@ -70,11 +80,11 @@ def example_curves() -> tuple[list[Curve], dict[str, int], dict[str, str]]:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", InvaeWarning)
-                found = [record for record in invae.read(path) if isinstance(record, Curve)]
+                own = [record for record in invae.read(path) if isinstance(record, Curve)]
         except InvaeError as error:
             refused[path.name] = str(error).replace(str(folder) + "/", "")
             continue
-        curves += found
+        curves[path.name] = own
         sizes[path.name] = path.stat().st_size
     return curves, sizes, refused
 
@@ -123,16 +133,14 @@ def parts_table(curves: list[Curve]) -> Table:
             arrays.setdefault("other columns" if "/" in key else key, []).append(array)
         for key, text in rest.items():
             texts.setdefault(key, []).append(text)
-    rows = []
-    for key, found in arrays.items():
-        wide = np.concatenate([np.asarray(a, np.float64).ravel() for a in found])
-        row = {"part": key, "raw bytes": sum(a.nbytes for a in found)}
-        row["coded alone"] = len(invae.compress(found))
-        row["raw / coded"] = row["raw bytes"] / row["coded alone"]
-        row["distinct values"] = len(np.unique(wide)) / len(wide)
-        rows.append(row)
-    for key, found in texts.items():
-        plain = json.dumps(found).encode()
+    rows: list[dict[str, Any]] = []
+    for key, values in arrays.items():
+        wide = np.concatenate([np.asarray(a, np.float64).ravel() for a in values])
+        size, coded = sum(a.nbytes for a in values), len(invae.compress(values))
+        row = {"part": key, "raw bytes": size, "coded alone": coded, "raw / coded": size / coded}
+        rows.append(row | {"distinct values": len(np.unique(wide)) / len(wide)})
+    for key, contents in texts.items():
+        plain = json.dumps(contents).encode()
         coded = len(zstandard.ZstdCompressor(level=19).compress(plain))
         rows.append({"part": f"text: {key}", "raw bytes": len(plain), "coded alone": coded})
     rows.sort(key=lambda row: -row["coded alone"])
@@ -141,6 +149,49 @@ def parts_table(curves: list[Curve]) -> Table:
         "Most of these curves are one series of doubles with full mantissas, which nothing predicts."
     )
     return Table("where the bytes go", caption, rows)
+
+
+def deviations_table(by_file: dict[str, list[Curve]], file_bytes: dict[str, int]) -> Table:
+    """What exact error bars cost: the files whose curves all have dI, with dI exact and within 1 %."""
+    chosen = {name: own for name, own in by_file.items() if own and all(c.sigma is not None for c in own)}
+    records = [curve for own in chosen.values() for curve in own]
+    size = sum(file_bytes[name] for name in chosen)
+    rows: list[dict[str, Any]] = [{"stored": "the files as they are", "bytes": size, "files / bytes": 1.0}]
+    for label, bound, sigma_bound in STORED:
+        blob = invae.compress(records, bound=bound, sigma_bound=sigma_bound)
+        worst = worst_errors(records, invae.decompress(blob), bound, sigma_bound)
+        row = {"stored": label, "bytes": len(blob), "files / bytes": size / len(blob)}
+        rows.append(row | {"max error of I / bound": worst[0], "max error of dI / bound": worst[1]})
+    caption = (
+        f"{len(records)} curves of the {len(chosen)} files whose curves all have error bars dI; one archive "
+        "with q, I, dI and all header text; bounds checked on every decoded value."
+    )
+    return Table("what error bars cost", caption, rows)
+
+
+def worst_errors(
+    before: list[Curve], after: list[Curve], bound: str, sigma_bound: str
+) -> tuple[float, float]:
+    """Largest errors of I and dI in units of their bounds; both are 0 where the copy is exact."""
+    pairs = list(zip(before, after, strict=True))
+    own, deviations = invae.Bound.parse(bound), invae.Bound.parse(sigma_bound)
+    return (
+        max(own.max_ratio(a.intensity, b.intensity, a.sigma, a.mask) for a, b in pairs),
+        max(deviations.max_ratio(np.asarray(a.sigma), np.asarray(b.sigma)) for a, b in pairs),
+    )
+
+
+def bytes_figure(table: Table) -> Figure:
+    """The table as bars, for the README."""
+    values = [row["bytes"] / 1e6 for row in table.rows]
+    data = {
+        "groups": [row["stored"] for row in table.rows],
+        "series": [{"values": values}],
+        "xlabel": "megabytes",
+        "horizontal": True,
+        "values": ".2f",
+    }
+    return Figure("bars", table.caption, data, "bytes of real curves")
 
 
 def refused_table(refused: dict[str, str]) -> Table:

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 import invae
-from experiments.compression.rates import kept_rivals, our_row, rival_row, row_of, summed, violations
+from experiments.compression.rates import (
+    kept_rivals,
+    our_row,
+    rival_row,
+    row_of,
+    summed,
+    timed_round_trip,
+    violations,
+)
 from experiments.compression.sets import special
 from invae.data.records import Curve
 from invae.errors import InvaeError
 from invae.evaluation.domains import domain_for
+from invae.evaluation.rates import Codec
 from invae.evaluation.residuals import run_test
 from invae.evaluation.rings import ring_scores
 from invae.evaluation.rivals import codecs
@@ -67,7 +75,7 @@ def ring_rows(frames: dict[str, np.ndarray], k: float = SCIENCE) -> Rows:
             z = scores.z[scores.n_pixels >= FEWEST]
             if not z.size:
                 continue
-            found = {
+            row = {
                 "frame": name,
                 "codec": codec,
                 "median": float(np.median(image[~bad])),
@@ -77,8 +85,8 @@ def ring_rows(frames: dict[str, np.ndarray], k: float = SCIENCE) -> Rows:
                 "mean z": float(z.mean()),
             }
             if codec == "invae":
-                found["bits / value"] = 8 * len(blob) / image.size
-            rows.append(found)
+                row["bits / value"] = 8 * len(blob) / image.size
+            rows.append(row)
     return rows
 
 
@@ -90,56 +98,64 @@ def curve_physics_rows(curves: Sequence[Curve], k: float = SCIENCE) -> Rows:
     rather than by the luck of one draw.
     """
     bound = f"{k}sigma"
-    sz3 = codecs().get("SZ3")
     usable = [c for c in curves if with_sigma(c)]
-    rows: Rows = []
-    for codec in ("invae", "SZ3") if sz3 is not None else ("invae",):
-        shifts: dict[str, list[float]] = {}
-        found_runs, largest = [], 0.0
-        for unit in 2.0 ** np.arange(UNITS if codec == "invae" else 1):
-            errors: list[np.ndarray] = []
-            for curve in usable:
-                intensity, sigma = curve.intensity * unit, curve.sigma * unit
-                if codec == "invae":
-                    changed = curve.replace(intensity=intensity, sigma=sigma)
-                    copy = invae.decompress(invae.compress(changed, bound=bound)).intensity
-                else:
-                    copy = domain_for(intensity, bound, sigma).measure(sz3).decoded
-                errors.append((copy - intensity) / sigma)
-                try:
-                    found = compare_physics(curve.q, intensity, copy, sigma)
-                except InvaeError:
-                    continue
-                for row in found:
-                    if row["valid"] and np.isfinite(row["shift"]):
-                        shifts.setdefault(row["quantity"], []).append(row["shift"])
-            length = max(map(len, errors))
-            padded = np.array([np.r_[e, np.full(length - len(e), np.nan)] for e in errors])
-            found_runs.append(run_test(padded))
-            largest = max(largest, float(np.nanmax(np.abs(padded))))
-        for quantity, found_shifts in shifts.items():
-            z = np.array(found_shifts)
-            rows.append(
-                {
-                    "quantity": quantity,
-                    "codec": codec,
-                    "curves": len(z) // len(found_runs),
-                    "rms shift / sigma": float(np.sqrt(np.mean(z**2))),
-                    "max": float(np.abs(z).max()),
-                }
-            )
-        p_values = [runs.p for runs in found_runs]
-        rows.append(
-            {
-                "quantity": "run test over all errors, z",
-                "codec": codec,
-                "curves": len(usable),
-                "rms shift / sigma": float(np.sqrt(np.mean([runs.z**2 for runs in found_runs]))),
-                "max": largest,
-                "p": float(np.median(p_values)),
-            }
-        )
-    return rows
+
+    def ours(curve: Curve) -> np.ndarray:
+        return invae.decompress(invae.compress(curve, bound=bound)).intensity
+
+    rows = physics_rows("invae", usable, ours, UNITS)
+    sz3 = codecs().get("SZ3")
+    if sz3 is None:
+        return rows
+
+    def theirs(curve: Curve, codec: Codec = sz3) -> np.ndarray:
+        return domain_for(curve.intensity, bound, curve.sigma).measure(codec).decoded
+
+    return rows + physics_rows("SZ3", usable, theirs, 1)
+
+
+def physics_rows(
+    codec: str, curves: Sequence[Curve], coded: Callable[[Curve], np.ndarray], n_units: int
+) -> Rows:
+    """A row for each derived quantity and one for the run test, over curves in so many units."""
+    shifts: dict[str, list[float]] = {}
+    tests, largest = [], 0.0
+    for unit in 2.0 ** np.arange(n_units):
+        errors: list[np.ndarray] = []
+        for curve in curves:
+            intensity, sigma = curve.intensity * unit, np.asarray(curve.sigma) * unit
+            copy = coded(curve.replace(intensity=intensity, sigma=sigma))
+            errors.append((copy - intensity) / sigma)
+            try:
+                quantities = compare_physics(curve.q, intensity, copy, sigma)
+            except InvaeError:
+                continue
+            for row in quantities:
+                if row["valid"] and np.isfinite(row["shift"]):
+                    shifts.setdefault(row["quantity"], []).append(row["shift"])
+        length = max(map(len, errors))
+        padded = np.array([np.r_[e, np.full(length - len(e), np.nan)] for e in errors])
+        tests.append(run_test(padded))
+        largest = max(largest, float(np.nanmax(np.abs(padded))))
+    rows: Rows = [
+        {
+            "quantity": quantity,
+            "codec": codec,
+            "curves": len(z) // n_units,
+            "rms shift / sigma": float(np.sqrt(np.mean(np.square(z)))),
+            "max": float(np.abs(z).max()),
+        }
+        for quantity, z in shifts.items()
+    ]
+    run_row = {
+        "quantity": "run test over all errors, z",
+        "codec": codec,
+        "curves": len(curves),
+        "rms shift / sigma": float(np.sqrt(np.mean([one.z**2 for one in tests]))),
+        "max": largest,
+        "p": float(np.median([one.p for one in tests])),
+    }
+    return [*rows, run_row]
 
 
 def real_curve_rows(curves: Sequence[Curve], bounds: Sequence[str], keep: bool = False) -> Rows:
@@ -158,9 +174,10 @@ def real_curve_rows(curves: Sequence[Curve], bounds: Sequence[str], keep: bool =
         for curve in chosen:
             sigma = np.asarray(curve.sigma) if in_sigma else None
             intensity = np.ascontiguousarray(curve.intensity)
-            ours.append(
-                sigma_row(intensity, bound, sigma) if in_sigma else our_row(intensity, bound, 1, True)
-            )
+            if sigma is None:
+                ours.append(our_row(intensity, bound, 1, True))
+            else:
+                ours.append(sigma_row(intensity, bound, sigma))
             for tuned in kept_rivals(intensity, bound, sigma, efforts=(7,), keep=keep):
                 rivals.setdefault(tuned.codec, []).append(rival_row(tuned, intensity.size))
         rows.append(labels | summed(ours, n_values))
@@ -171,11 +188,7 @@ def real_curve_rows(curves: Sequence[Curve], bounds: Sequence[str], keep: bool =
 
 
 def sigma_row(intensity: np.ndarray, bound: str, sigma: np.ndarray) -> dict[str, Any]:
-    start = time.perf_counter()
-    blob = invae.compress(intensity, bound=bound, sigma=sigma)
-    encoded = time.perf_counter()
-    decoded = invae.decompress(blob)
-    seconds = encoded - start, time.perf_counter() - encoded
+    blob, decoded, seconds = timed_round_trip(intensity, bound=bound, sigma=sigma)
     error = invae.Bound.parse(bound).max_ratio(intensity, decoded, sigma)
     n_bytes = len(blob) - (len(invae.compress(sigma)) - len(invae.compress(sigma[:0])))
     row = row_of("invae", "", n_bytes, intensity.size, error, seconds)

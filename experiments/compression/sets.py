@@ -31,7 +31,7 @@ SEEN = tuple(name for name in FAST_MODELS if name not in HELD_OUT)
 ORIENTED = ("cylinder", "ellipsoid", "core_shell_cylinder", "core_shell_ellipsoid", "stacked_disks")
 DOSE = 1e6  # counts of a noisy curve
 FRAME_DOSE = 3e4  # counts of a frame of 64 x 64
-CLEAN = {"gaps": False, "dead": 0.0, "hot": 0.0, "beamstop": None}
+CLEAN: dict[str, Any] = {"gaps": False, "dead": 0.0, "hot": 0.0, "beamstop": None}
 CROP = 384  # side of what is taken of large detectors, about the middle
 SENTINELS = (2**16 - 1, 2**31 - 1, 2**32 - 1)
 
@@ -74,17 +74,17 @@ def curve_set(name: str, models: Sequence[str], seed: int, noisy: bool = False) 
 
 def frame_set(name: str, side: int, n: str, seed: int, centre: Any) -> Callable[..., TestSet]:
     def make(config: dict[str, Any]) -> TestSet:
-        found = simulate_frames(
+        frames = simulate_frames(
             config[n], ORIENTED, (side, side), seed, centre=centre, cache=config["resume"], **CLEAN
         )
-        return TestSet(name, found.expected, config["frame_bounds"])
+        return TestSet(name, frames.expected, config["frame_bounds"])
 
     return make
 
 
 def count_set(name: str, side: int, seed: int) -> Callable[..., TestSet]:
     def make(config: dict[str, Any]) -> TestSet:
-        found = simulate_frames(
+        frames = simulate_frames(
             config["n_counts"],
             ORIENTED,
             (side, side),
@@ -94,7 +94,7 @@ def count_set(name: str, side: int, seed: int) -> Callable[..., TestSet]:
             cache=config["resume"],
             **CLEAN,
         )
-        return TestSet(name, found.data, ["lossless"], {"lossless": poisson_floor(found.expected)})
+        return TestSet(name, frames.data, ["lossless"], {"lossless": poisson_floor(frames.expected)})
 
     return make
 
@@ -173,7 +173,7 @@ def real_curves(limit: int, series_limit: int) -> list[Curve]:
     if limit == 0:
         return kept
     beside = (record for _, record in records_of(BESIDE / "sas1d") if isinstance(record, Curve))
-    for curve in chain(example_curves()[0], beside):
+    for curve in chain(*example_curves()[0].values(), beside):
         series = Path(curve.source or curve.name).name[:6]
         taken[series] = taken.get(series, 0) + 1
         if np.isfinite(curve.intensity).all() and len(curve.q) >= 16 and taken[series] <= series_limit:
@@ -185,9 +185,9 @@ def real_curves(limit: int, series_limit: int) -> list[Curve]:
 
 def real_frames(limit: int) -> dict[str, np.ndarray]:
     """Real integer detector images, large ones cropped about the middle; none where the data are absent."""
-    found: dict[str, np.ndarray] = {}
+    frames: dict[str, np.ndarray] = {}
     if limit == 0:
-        return found
+        return frames
     for path, record in records_of(BESIDE / "sas2d"):
         values = getattr(record, "data", None)
         if not isinstance(record, Frame) or values is None or np.ndim(values) < 2:
@@ -197,10 +197,10 @@ def real_frames(limit: int) -> dict[str, np.ndarray]:
             continue
         rows, columns = ((side - min(side, CROP)) // 2 for side in image.shape)
         image = np.ascontiguousarray(image[rows : rows + CROP, columns : columns + CROP])
-        found[path.name] = image
-        if len(found) == limit:
+        frames[path.name] = image
+        if len(frames) == limit:
             break
-    return found
+    return frames
 
 
 def records_of(folder: Path) -> Iterator[tuple[Path, Any]]:

@@ -150,7 +150,7 @@ def frame_table(test: np.ndarray, train: np.ndarray, config: dict[str, Any]) -> 
 def log_frames(n: int, size: int, seed: int) -> np.ndarray:
     """Noiseless smeared frames of oriented particles, log10."""
     models = ["cylinder", "ellipsoid", "core_shell_cylinder", "core_shell_ellipsoid", "stacked_disks"]
-    clean = {"gaps": False, "dead": 0.0, "hot": 0.0, "beamstop": None}
+    clean: dict[str, Any] = {"gaps": False, "dead": 0.0, "hot": 0.0, "beamstop": None}
     return np.log10(simulate_frames(n, models, (size, size), seed, **clean).expected)
 
 
@@ -167,10 +167,10 @@ def archive_row(logs: np.ndarray, X: float) -> dict[str, Any]:
 def rival_rows(scaled: np.ndarray, X: float, like: np.ndarray) -> list[dict[str, Any]]:
     """SZ3, SPERR, ZFP, JPEG 2000, grids with JPEG XL or the best lossless coder; tuned to an rms of X."""
     array = scaled.astype(np.float32)
-    found = codecs()
+    rivals = codecs()
     rows = []
     for name in ("SZ3", "SPERR", "ZFP", "grid + best lossless"):
-        codec = found[name]
+        codec = rivals[name]
         if not codec.supports(array, X):
             continue
 
@@ -203,7 +203,10 @@ def _tuned(
         tries[bound] = (size, error)
         return measure(error) <= X
 
-    best = [_largest(lambda b, m=m: fits(b, m), 0.1 * scale, 30 * scale) for m in (_rms, np.max)]
+    def largest(measure: Callable[[np.ndarray], float]) -> float:
+        return _largest(lambda bound: fits(bound, measure), 0.1 * scale, 30 * scale)
+
+    best = [largest(_rms), largest(np.max)]
     size, error = tries[best[0]]
     return _row(name, X, size, like, error) | {"bytes, all within X": tries[best[1]][0] / len(like)}
 

@@ -82,7 +82,7 @@ def run(config: dict[str, Any], rng: np.random.Generator) -> Results:
     rows = np.stack(_logs(config["n_validation"], models, config["validation_seed"]))
     planes = {bound: np.rint(rows / (2 * bound)).astype(np.int64) for bound in config["bounds"]}
     validation = {bound: watch(plane) for bound, plane in planes.items()}
-    coded = {bound: 8 * len(fast_curve_model().encode(plane)) / plane.size for bound, plane in planes.items()}
+    coded = {bound: _bits(plane) for bound, plane in planes.items()}
     inputs = {"none": (_seen(training), {bound: part.seen for bound, part in validation.items()})}
     errors = {"none": {bound: _mean_error(part, part.base) for bound, part in validation.items()}}
     for l, k in config["dictionaries"]:
@@ -131,6 +131,14 @@ def run(config: dict[str, Any], rng: np.random.Generator) -> Results:
     return Results(
         "sparse_expert", TITLE, __doc__, config, [Table("experts", caption, table, group="bound")], []
     )
+
+
+def _bits(plane: np.ndarray) -> float:
+    """Bits a value of the fast model."""
+    blob = fast_curve_model().encode(plane)
+    if blob is None:
+        raise RuntimeError(f"the fast model does not take this plane of shape {plane.shape}")
+    return 8 * len(blob) / plane.size
 
 
 def watch(plane: np.ndarray) -> Watched:

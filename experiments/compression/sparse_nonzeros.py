@@ -9,6 +9,7 @@ stand beside the counts.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -125,7 +126,7 @@ def frame_rows(test: np.ndarray, train: np.ndarray, config: dict[str, Any]) -> l
         codes = convolutional_pursuit(_detail(test, trend), moved, test[0].size, X * spread)
         return (codes != 0).sum(axis=(1, 2, 3)) + len(trend)
 
-    counts = {
+    counts: dict[str, tuple[int, Callable[[float], Any]]] = {
         "principal directions of patches": (
             directions.shape[1],
             lambda X: patch_counts(test, directions, mean, X),
@@ -152,7 +153,7 @@ def patch_counts(frames: np.ndarray, D: np.ndarray, mean: np.ndarray, X: float) 
     counts = []
     for frame in frames:
         rows = patches(frame[None]) - mean
-        budget = X * np.linalg.norm(frame)
+        budget = X * float(np.linalg.norm(frame))
         low, high, best = 0.0, budget, rows.size
         for _ in range(12):
             middle = (low + high) / 2

@@ -12,7 +12,6 @@ counting noise for who knows every expected count.
 from __future__ import annotations
 
 import hashlib
-import logging
 from typing import Any
 
 import numpy as np
@@ -30,8 +29,9 @@ from experiments.compression.rates import (
 )
 from experiments.compression.science import curve_physics_rows, frame_rows, real_curve_rows, ring_rows
 from experiments.compression.sets import SIMULATED, real_curves, real_frames
-from experiments.compression.verdict import target_rows, winner_rows
+from experiments.compression.verdict import target_figures, winner_rows
 from experiments.shared.stages import run_stages
+from experiments.shared.targets import target_table
 from invae.codec.model import default_model
 from invae.evaluation.results import Figure, Results, Table
 
@@ -97,8 +97,6 @@ FULL = {
 RANDOM_BOUNDS = ("abs:0.001", "rel:0.01", "log:0.01", "0.5sigma", "lossless")
 RANDOM_SIZE = 1 << 17
 
-log = logging.getLogger(__name__)
-
 Rows = list[dict[str, Any]]
 
 
@@ -122,22 +120,18 @@ def run(config: dict[str, Any], rng: np.random.Generator) -> Results:
         stages["rings"] = lambda own: labelled("rings", ring_rows(frames))
     if config["l2"]:
         stages["l2"] = lambda own: l2_rows(config["l2"], own)
-    found = run_stages(stages, config | {"model": model}, rng, failed)
-    rates = [row for row in found if "table" not in row]
-    kinds = {kind: [drop(row) for row in found if row.get("table") == kind] for kind in KINDS}
-    targets = target_rows(rates, kinds, model_size(curves=True), model_size(curves=False))
-    for row in targets:
-        log.info("%s: %s (wanted %s)", row["target"], row["measured"], row["wanted"])
-    met = sum(row["met"] for row in targets)
-    caption = f"{met} of {len(targets)} rows met. Ratios are rival's bytes over ours."
+    measured = run_stages(stages, config | {"model": model}, rng, failed)
+    rates = [row for row in measured if "table" not in row]
+    kinds = {kind: [drop(row) for row in measured if row.get("table") == kind] for kind in KINDS}
+    figures = target_figures(rates, kinds, model_size(curves=True), model_size(curves=False))
     results.figures.append(rate_figure(rates))
-    results.tables.append(Table("targets", caption, targets))
+    results.tables.append(target_table("compression_targets", figures))
     results.tables.append(Table("who wins where", WINNERS, winner_rows(rates, kinds)))
     results.tables += rate_tables(rates)
     for kind, (name, text) in KINDS.items():
         if kinds[kind]:
-            group = {"l2": ("X", {"bits / value": "min"})}.get(kind, (None, {}))
-            results.tables.append(Table(name, text, kinds[kind], best=group[1], group=group[0]))
+            options: dict[str, Any] = {"best": {"bits / value": "min"}, "group": "X"} if kind == "l2" else {}
+            results.tables.append(Table(name, text, kinds[kind], **options))
     return results
 
 
@@ -168,8 +162,8 @@ def set_stage(name: str, config: dict[str, Any]) -> Any:
 
 
 def small_rows(config: dict[str, Any]) -> Rows:
-    found = SIMULATED["curves"](config)
-    rows = alone_rows(found, config["alone"], config["alone_bounds"], config["resume"])
+    curves = SIMULATED["curves"](config)
+    rows = alone_rows(curves, config["alone"], config["alone_bounds"], config["resume"])
     return [row | {"set": f"curves, {row['samples']} alone"} for row in rows]
 
 
@@ -186,9 +180,9 @@ def failed(name: str, why: str) -> dict[str, Any]:
 
 
 def l2_rows(config: dict[str, Any], rng: np.random.Generator) -> Rows:
-    found = sparse_codes.run({**sparse_codes.QUICK, **config}, rng)
+    results = sparse_codes.run({**sparse_codes.QUICK, **config}, rng)
     rows: Rows = []
-    for table in found.tables:
+    for table in results.tables:
         if table.name in ("curves", "frames"):
             rows += [{"table": "l2", "set": table.name, **row} for row in table.rows]
     return rows
@@ -224,7 +218,7 @@ def random_array(size: int, bound: str, rng: np.random.Generator) -> tuple[np.nd
     kind = rng.integers(3)
     if kind == 0 and bound in ("0.5sigma", "lossless"):
         counts = rng.poisson(10 ** rng.uniform(-2, 5, (rows, 1)), (rows, size // rows))
-        return counts.astype(rng.choice([np.int32, np.uint32, np.int64])), None
+        return counts.astype(rng.choice(["int32", "uint32", "int64"])), None
     dtype = np.float32 if kind == 1 else np.float64
     steps = rng.normal(0, 10 ** rng.uniform(-4, 0, (rows, 1)), (rows, size // rows))
     data = (np.exp(np.cumsum(steps, axis=1)) * rng.choice([1, 1, 1, -1], steps.shape)).astype(dtype)

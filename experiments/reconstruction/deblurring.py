@@ -11,7 +11,7 @@ import numpy as np
 
 from experiments.reconstruction.study import run_family
 from invae.evaluation.results import Results
-from invae.operators import Blur
+from invae.operators import Blur, motion_kernel
 
 __all__ = ["FULL", "QUICK", "TITLE", "run"]
 
@@ -44,6 +44,7 @@ FULL = {
     "tv_iterations": 200,
     "network_seconds": 30.0,
 }
+SLANT = float(np.arctan(0.5))  # two columns for every row: no symmetry of the grid
 
 
 def run(config: dict[str, Any], rng: np.random.Generator) -> Results:
@@ -52,16 +53,7 @@ def run(config: dict[str, Any], rng: np.random.Generator) -> Results:
     for family in config["families"]:
         run_family(results, Blur(dims, sigma=config["sigma"]), family, config, rng)
     if config["motion"]:
-        F = Blur(dims, kernel=motion_kernel(config["motion"]))
+        F = Blur(dims, kernel=motion_kernel(config["motion"], SLANT))
         one = {**config, "network_seconds": 0}
         run_family(results, F, "photographs", one, rng, levels=[config["reference_noise"]], label="motion, ")
     return results
-
-
-def motion_kernel(length: int) -> np.ndarray:
-    """A slanted line of ``length`` pixels (2 : 1) in a square kernel, summing to 1."""
-    offset = np.arange(length) - length // 2
-    row, column = np.meshgrid(offset, offset, indexing="ij")
-    along, across = (2 * column - row) / np.sqrt(5), (column + 2 * row) / np.sqrt(5)
-    kernel = np.clip(1 - np.abs(across), 0, 1) * (np.abs(along) <= length / 2)
-    return kernel / kernel.sum()

@@ -21,6 +21,7 @@ import numpy as np
 
 from invae.classical import WaveletL1
 from invae.errors import InputError
+from invae.evaluation import relative_error
 from invae.linalg.samples import as_rows, from_rows
 from invae.operators import Radon
 
@@ -72,8 +73,8 @@ class Peer:
         errors: dict[Any, list[float]] = {}
         for x, y in zip(X, Y):
             for setting, estimate in self.candidates(y.reshape(self.operator.dimsd)):
-                error = np.linalg.norm(estimate.ravel() - x) / np.linalg.norm(x)
-                errors.setdefault(setting, []).append(float(error))
+                error = relative_error(estimate.reshape(1, -1), x[None])
+                errors.setdefault(setting, []).append(float(error[0]))
         self.setting_ = min(errors, key=lambda setting: np.mean(errors[setting]))
         return self
 
@@ -220,8 +221,9 @@ class SkimageSart(_Skimage):
             yield k, self._crop(image)
 
     def solve(self, y: np.ndarray, setting: Any) -> np.ndarray:
-        sinogram, image = self._sinogram(y), None
-        for _ in range(setting):
+        sinogram = self._sinogram(y)
+        image = self._sweep(sinogram, None)
+        for _ in range(setting - 1):
             image = self._sweep(sinogram, image)
         return self._crop(image)
 
@@ -243,9 +245,9 @@ class PylopsCgls(Peer):
     max_iter = 60
 
     def candidates(self, y: np.ndarray) -> Iterator[tuple[Any, np.ndarray]]:
-        found: list[np.ndarray] = []
-        self._run(y, self.max_iter, callback=lambda x: found.append(x.copy()))
-        yield from enumerate(found, 1)
+        images: list[np.ndarray] = []
+        self._run(y, self.max_iter, callback=lambda x: images.append(x.copy()))
+        yield from enumerate(images, 1)
 
     def solve(self, y: np.ndarray, setting: Any) -> np.ndarray:
         return self._run(y, setting, callback=None)

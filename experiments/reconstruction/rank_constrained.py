@@ -8,12 +8,12 @@ images than are asked for is split three to one.
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import numpy as np
 
 from experiments.shared.image_sets import available_sets
+from experiments.shared.timing import time_call
 from invae.autoencoders import BayesRiskReconstructor
 from invae.autoencoders.networks import TrainedLinearAutoencoder
 from invae.data.simulation.phantoms import photograph_patches
@@ -65,9 +65,9 @@ def images(
         train = photograph_patches(n_train, (SIZE, SIZE), rng)
         test = photograph_patches(n_test, (SIZE, SIZE), rng, split="test")
         return train.reshape(n_train, -1), test.reshape(n_test, -1)
-    for found in available_sets([name]):
-        if found.shape == (SIZE, SIZE):
-            rows = found.subset(n_train + n_test, rng).pixels
+    for images in available_sets([name]):
+        if images.shape == (SIZE, SIZE):
+            rows = images.subset(n_train + n_test, rng).pixels
             rows = rows[rng.permutation(len(rows))]
             n_test = min(n_test, len(rows) // 4)
             return rows[n_test:], rows[:n_test]
@@ -86,16 +86,15 @@ def study(
     """One set: a table of errors by rank, and their curves."""
     clean, y_test = F.apply(train), NOISE.sample(F.apply(test), rng)
     y_train = NOISE.sample(clean, rng)
-    start = time.perf_counter()
-    full = BayesRiskReconstructor(F, noise=NOISE, rank="full").fit(train)
-    seconds = time.perf_counter() - start
+    timing = time_call(lambda: BayesRiskReconstructor(F, noise=NOISE, rank="full").fit(train))
+    full, took = timing.value, f"{timing.median:.2g} ± {timing.spread:.1g} s"
     power = np.sum(train**2, axis=1).mean()
     rows = []
     for rank in config["ranks"]:
         closed = full.at(rank=min(rank, full.rank_))
         row = {
             "rank": rank,
-            "closed form": error(closed.predict(y_test), test),
+            "closed form": error(np.asarray(closed.predict(y_test)), test),
             "by the model": float(np.sqrt(closed.risk_ / power)),
             "validated": float(np.sqrt(closed.validated_risk_ / power)),
         }
@@ -116,7 +115,7 @@ def study(
     caption = (
         f"{name}: {len(train)} training and {len(test)} test images; root of mean squared error over mean "
         "power on the test images; the same from the model's risk and from training images left out in turn "
-        f"(both over the power of the training images). The closed forms of all ranks took {seconds:.1f} s."
+        f"(both over the power of the training images). The closed forms of all ranks took {took}."
     )
     results.tables.append(Table(name, caption, rows, best={"closed form": "min", "trained": "min"}))
     series = [

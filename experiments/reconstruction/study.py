@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from experiments.shared.timing import REPEATS
 from invae.autoencoders import BayesRiskReconstructor
 from invae.autoencoders.bayes_risk.learning import ENOUGH_PAIRS
 from invae.classical import Cgls, FilteredBackprojection, Tikhonov, TotalVariation, TruncatedSvd
@@ -47,7 +48,7 @@ CURVE_CAPTION = (
     "Mean relative error at full rank against the number of training signals N: covariance shrunk as by "
     "default; the same with mirror images; the sample covariance alone."
 )
-CURVE_OPTIONS = {
+CURVE_OPTIONS: dict[str, dict[str, Any]] = {
     "default": {},
     "default, symmetry": {"augment": "flips"},
     "not shrunk": {"shrinkage": None},
@@ -55,7 +56,7 @@ CURVE_OPTIONS = {
 MOST_OF_CURVE = 1000
 SPLITS = 4
 # A round field of view; rough fields (a Gaussian kernel would leave only some hundred directions).
-TOMOGRAPHY_OPTIONS = {
+TOMOGRAPHY_OPTIONS: dict[str, dict[str, Any]] = {
     "gaussian": {"disc": True, "length_scale": 0.5, "smoothness": 1.5, "std": 0.35},
     "photographs": {"disc": True},
 }
@@ -107,12 +108,12 @@ def run_family(
     for level in levels:
         noise = GaussianNoise(relative=level)
         name = f"{LABELS[family]}, {label}{100 * level:g} % noise"
-        found, full = compare_on(sets, operator, family_of_maps, noise, config, rng, name, nonnegative)
-        results.tables.append(found.table)
-        for row in found.rows:
+        comparison, full = compare_on(sets, operator, family_of_maps, noise, config, rng, name, nonnegative)
+        results.tables.append(comparison.table)
+        for row in comparison.rows:
             errors.setdefault(row["method"], []).append(row["error"])
         draw = image_figure if len(operator.dims) == 2 else line_figure
-        results.figures.append(draw(name, sets["test"], found.estimates, found.errors))
+        results.figures.append(draw(name, sets["test"], comparison.estimates, comparison.errors))
         y_test = noise.sample(sets["calibration"].clean, rng)
         results.figures.append(risk_figure(name, full, sets["calibration"], y_test))
         add_row(results, TRUST, TRUST_CAPTION, trust_row(name, full, sets["calibration"], noise, rng))
@@ -174,18 +175,20 @@ def compare_on(
     methods["Bayes-risk, full rank"] = full
     if isinstance(operator, Radon):
         caption += " Inside: without the rim of the field of view, at less than .85 of its radius."
-    found = compare(methods, test.signals, y_test, rival=strongest, name=name, caption=caption)
+    comparison = compare(
+        methods, test.signals, y_test, rival=strongest, repeats=REPEATS, name=name, caption=caption
+    )
     if isinstance(operator, Radon):
-        add_inside(found, test.signals)
-    return found, full
+        add_inside(comparison, test.signals)
+    return comparison, full
 
 
-def add_inside(found: Comparison, truth: np.ndarray) -> None:
+def add_inside(comparison: Comparison, truth: np.ndarray) -> None:
     """The error away from the rim of a round object, which learnt maps know and others do not."""
     rows, columns = (np.linspace(-1, 1, size) for size in truth.shape[1:])
     inside = rows[:, None] ** 2 + columns**2 < 0.85**2
-    for row in found.table.rows:
-        error = relative_error(found.estimates[row["method"]][:, inside], truth[:, inside])
+    for row in comparison.table.rows:
+        error = relative_error(comparison.estimates[row["method"]][:, inside], truth[:, inside])
         row["error inside"] = float(error.mean())
 
 
@@ -201,7 +204,7 @@ def networks(
     """Learned rivals, trained for so many seconds: a U-Net after another method, a linear autoencoder."""
     from invae.autoencoders.networks import TrainedLinearAutoencoder, UNetPostprocessor
 
-    budget = {"epochs": 10_000, "max_seconds": seconds, "rng": rng}
+    budget: dict[str, Any] = {"epochs": 10_000, "max_seconds": seconds, "rng": rng}
     net = UNetPostprocessor(first, learning_rate=2e-3, nonnegative=nonnegative, **budget)
     trained = TrainedLinearAutoencoder(rank, learning_rate=3e-3, **budget)
     label = {"FilteredBackprojection": "FBP"}.get(type(first).__name__, type(first).__name__)
@@ -259,7 +262,7 @@ def learning_curve(
             else:
                 method = BayesRiskReconstructor(operator, noise=noise, rank="full", **options)
                 method.fit(train.signals[:n], train.clean[:n])
-            row[column] = float(relative_error(method.predict(y), test.signals).mean())
+            row[column] = float(relative_error(np.asarray(method.predict(y)), test.signals).mean())
             if column == "default":
                 risk = float(np.mean(np.sum((method.predict(y) - test.signals).reshape(len(y), -1) ** 2, 1)))
                 row["default, validated / measured risk"] = method.validated_risk_ / risk

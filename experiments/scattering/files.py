@@ -15,6 +15,7 @@ import numpy as np
 
 from experiments.scattering.second_parser import DIFFERS, second_opinion
 from invae.data import inventory, read
+from invae.data.records import Curve
 from invae.data.simulation.curves import measure_cost, simulate_curves
 from invae.errors import InvaeWarning
 from invae.evaluation import fit_guinier
@@ -50,10 +51,10 @@ def folders(config: dict[str, Any]) -> dict[str, Path]:
     import sasdata.example_data
 
     examples = Path(next(iter(sasdata.example_data.__path__)))
-    found = {f"sasdata examples {part}".strip(): examples / part for part in config["folders"]}
+    folders = {f"sasdata examples {part}".strip(): examples / part for part in config["folders"]}
     if config["beside"] and BESIDE.is_dir():
-        found |= {part: BESIDE / part for part in ("sas1d", "sas2d")}
-    return found
+        folders |= {part: BESIDE / part for part in ("sas1d", "sas2d")}
+    return folders
 
 
 def inventory_tables(name: str, folder: Path) -> list[Table]:
@@ -102,6 +103,8 @@ def radii_table(config: dict[str, Any], rng: np.random.Generator) -> Table:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", InvaeWarning)
             curve = read(path)[0]
+        if not isinstance(curve, Curve):
+            raise RuntimeError(f"{name} was read as {type(curve).__name__}, expected a curve")
         for how, q_range in (("range of the file", (curve.q[0], curve.q[last])), ("own range", None)):
             fit = fit_guinier(curve.q, curve.intensity, curve.sigma, q_range)
             row = {"curve": f"{name}, {how}", "stated Rg": rg, "Rg": fit.rg, "± Rg": fit.rg_error}
@@ -112,7 +115,7 @@ def radii_table(config: dict[str, Any], rng: np.random.Generator) -> Table:
     radii = np.sqrt(3 / 5) * np.array([parameters["radius"] for parameters in spheres.parameters])
     for index in np.flatnonzero(radii * spheres.q[0] < 0.3)[: config["n_spheres"]]:
         rg = float(radii[index])
-        fit = fit_guinier(spheres.q, spheres.intensity[index], spheres.sigma[index])
+        fit = fit_guinier(spheres.q, spheres.intensity[index], np.asarray(spheres.sigma)[index])
         row = {"curve": f"simulated sphere {index}", "stated Rg": rg, "Rg": fit.rg, "± Rg": fit.rg_error}
         rows.append(row | {"Rg / stated": fit.rg / rg, "flagged": "; ".join(fit.reasons)})
     caption = "Radius of gyration against the value that a file states or that a sphere of that radius has."

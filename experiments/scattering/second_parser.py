@@ -68,11 +68,11 @@ def stands_in(rows: list[list[float]], record: Curve | Frame) -> bool:
 
 def against_xml(data: bytes, records: Iterable[Curve | Frame]) -> str:
     """Q and I of every SASdata in the order of the file."""
-    found = []
+    pairs = []
     for element in ElementTree.fromstring(data).iter():
         if local(element.tag) == "SASdata":
             points = [child for child in element if local(child.tag) == "Idata"]
-            found.append(
+            pairs.append(
                 tuple(
                     [
                         float(value.text or "nan")
@@ -83,9 +83,9 @@ def against_xml(data: bytes, records: Iterable[Curve | Frame]) -> str:
                     for tag in ("Q", "I")
                 )
             )
-    found = [pair for pair in found if pair[0]]
+    pairs = [pair for pair in pairs if pair[0]]
     ours = [(r.q.tolist(), r.intensity.tolist()) for r in records if isinstance(r, Curve)]
-    return "q, I" if len(found) == len(ours) and all(map(same, found, ours)) else DIFFERS
+    return "q, I" if len(pairs) == len(ours) and all(map(same, pairs, ours)) else DIFFERS
 
 
 def against_datasets(path: Path, records: Iterable[Curve | Frame]) -> str:
@@ -139,7 +139,7 @@ def holds(column: list[float], values: np.ndarray) -> bool:
     return any(same(whole[k : k + values.size], values) for k in starts if k >= 0)
 
 
-def same(a: Sequence, b: Sequence) -> bool:
+def same(a: Sequence | np.ndarray, b: Sequence | np.ndarray) -> bool:
     """Equal numbers in equal order, NaN being equal to itself."""
     return np.array_equal(np.asarray(a, np.float64), np.asarray(b, np.float64), equal_nan=True)
 

@@ -68,10 +68,10 @@ def read_images(path: str | Path) -> ImageSet:
 
 def available_sets(names: list[str]) -> list[ImageSet]:
     """Of "digits", "mnist", "fashion-mnist" and "cifar10" those that this machine has."""
-    found = []
+    sets = []
     for name in names:
         if name == "digits":
-            found.append(digits())
+            sets.append(digits())
             continue
         for folder in FOLDERS:
             files = sorted((folder / name).glob("*images-idx3-ubyte*")) + sorted(
@@ -79,9 +79,9 @@ def available_sets(names: list[str]) -> list[ImageSet]:
             )
             if files:
                 images = read_images(files[0])
-                found.append(ImageSet(name, images.pixels, images.shape, images.labels))
+                sets.append(ImageSet(name, images.pixels, images.shape, images.labels))
                 break
-    return found
+    return sets
 
 
 def _grey_rows(images: np.ndarray, path: Path) -> tuple[np.ndarray, tuple[int, int]]:

@@ -57,17 +57,17 @@ def run_stages(
             continue
         start = time.perf_counter()
         try:
-            found = stage(own)
+            added = stage(own)
         except FAILURES as error:
             log.exception("stage %s failed", name)
             rows.append(failed(name, f"{type(error).__name__}: {error}"))
             continue
-        log.info("stage %s: %d rows in %.0f s", name, len(found), time.perf_counter() - start)
-        rows += found
+        log.info("stage %s: %d rows in %.0f s", name, len(added), time.perf_counter() - start)
+        rows += added
         if kept is not None:
             kept.parent.mkdir(parents=True, exist_ok=True)
             with atomic_path(kept, overwrite=True) as temporary:
-                temporary.write_text(json.dumps(found), encoding="utf-8")
+                temporary.write_text(json.dumps(added), encoding="utf-8")
     return rows
 
 

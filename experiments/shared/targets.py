@@ -1,73 +1,86 @@
-"""Rows of a table of targets, and the throughputs that stand in them."""
+"""Measured figures held against the targets of targets.toml: one loop for every study.
+
+A study only measures: it gives figures, each with the name of its target. What was wanted, and why, stands in
+the file.
+"""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
+import math
+import tomllib
+from pathlib import Path
 from typing import Any
 
-import numpy as np
+from invae.errors import InputError
+from invae.evaluation.results import Table
 
-from invae.operators import Radon
+__all__ = ["figure", "judge", "target_table", "targets_of"]
 
-__all__ = ["astra_ratio", "at_least", "at_most", "seconds_per_sample", "within"]
+FILE = Path(__file__).with_name("targets.toml")
+RELATIONS = ("<=", ">=", "±")
 
-REPEATS = 3
-
-
-def at_most(target: str, measured: float, limit: float, detail: str = "") -> dict[str, Any]:
-    return row(target, f"<= {limit:g}", measured, measured <= limit, detail)
+Rows = list[dict[str, Any]]
 
 
-def at_least(target: str, measured: float, limit: float, detail: str = "") -> dict[str, Any]:
-    return row(target, f">= {limit:g}", measured, measured >= limit, detail)
+def figure(name: str, measured: float | None, detail: str = "") -> dict[str, Any]:
+    """What a study measured for the target called ``name``; None where it failed."""
+    return {"target": name, "measured": None if measured is None else float(measured), "detail": detail}
 
 
-def within(target: str, measured: float, centre: float, width: float, detail: str = "") -> dict[str, Any]:
-    return row(target, f"{centre:g} ± {width:g}", measured, abs(measured - centre) <= width, detail)
+def targets_of(study: str) -> Rows:
+    """The targets of one study: name, relation, limit, tolerance (of ±) and why; each is checked."""
+    contents = tomllib.loads(FILE.read_text(encoding="utf-8"))
+    checked = []
+    for target in contents[study]:
+        relation = target["relation"]
+        if relation not in RELATIONS or ("tolerance" in target) != (relation == "±"):
+            raise InputError(
+                f"{FILE.name}, {target['name']!r}: relation {relation!r} with keys {sorted(target)}; use one "
+                "of <=, >= with a limit, or ± with a limit and a tolerance"
+            )
+        checked.append({**target, "why": contents["sources"][target["source"]]})
+    return checked
 
 
-def row(target: str, wanted: str, measured: float, met: bool, detail: str) -> dict[str, Any]:
-    found = {"target": target, "wanted": wanted, "measured": float(measured), "met": bool(met)}
-    return found | {"detail": detail}
+def judge(study: str, figures: Rows) -> Rows:
+    """One row a target: wanted, measured, met (None where this run did not measure it), detail.
+
+    Figures without a target are left out, but for stages that failed: these are rows that are not met.
+    """
+    measured = {one["target"]: one for one in figures}
+    rows = []
+    for target in targets_of(study):
+        one = measured.pop(target["name"], figure(target["name"], None, "not measured in this run"))
+        row = {"target": target["name"], "wanted": wanted(target), "measured": one["measured"]}
+        row["met"] = None if one["measured"] is None else holds(target, one["measured"])
+        rows.append(row | {"detail": one["detail"], "why": target["source"]})
+    failed = [one for one in measured.values() if one["measured"] is None]
+    return rows + [{**one, "wanted": "", "met": False} for one in failed]
 
 
-def seconds_per_sample(methods: dict[str, Any], batches: dict[str, np.ndarray]) -> dict[str, float]:
-    """Median seconds of ``predict`` per sample, the methods taking turns, after one untimed sample each."""
-    seconds: dict[str, list[float]] = {label: [] for label in methods}
-    for label, method in methods.items():
-        method.predict(batches[label][:1])
-    for _ in range(REPEATS):
-        for label, method in methods.items():
-            seconds[label].append(timed(method.predict, batches[label]))
-    return {label: float(np.median(found)) for label, found in seconds.items()}
+def wanted(target: dict[str, Any]) -> str:
+    if target["relation"] == "±":
+        return f"{target['limit']:g} ± {target['tolerance']:g}"
+    return f"{target['relation']} {target['limit']:g}"
 
 
-def timed(work: Callable[[np.ndarray], Any], batch: np.ndarray) -> float:
-    start = time.perf_counter()
-    work(batch)
-    return (time.perf_counter() - start) / len(batch)
+def holds(target: dict[str, Any], measured: float) -> bool:
+    """Whether a figure is what was wanted; NaN never is."""
+    limit = target["limit"]
+    if target["relation"] == "<=":
+        return measured <= limit
+    if target["relation"] == ">=":
+        return measured >= limit
+    return math.fabs(measured - limit) <= target["tolerance"]
 
 
-def astra_ratio(F: Radon, signals: np.ndarray) -> float | None:
-    """ASTRA's seconds per forward projection over ours in batches; None without astra-toolbox."""
-    from experiments.reconstruction.peers import have_astra
-
-    if not have_astra():
-        return None
-    import astra
-
-    volume = astra.create_vol_geom(*F.dims)
-    scan = astra.create_proj_geom("parallel", F.detector_spacing, F.n_detectors, F.angles)
-    projector = astra.create_projector("linear", scan, volume)
-
-    def project(images: np.ndarray) -> None:
-        for image in images:
-            key, _ = astra.create_sino(image, projector)
-            astra.data2d.delete(key)
-
-    project(signals[:1])
-    F.apply(signals)
-    ratios = [timed(project, signals[:50]) / timed(F.apply, signals) for _ in range(2 * REPEATS + 1)]
-    astra.projector.delete(projector)
-    return float(np.median(ratios))
+def target_table(study: str, figures: Rows) -> Table:
+    """`judge` as a table whose caption counts."""
+    rows = judge(study, figures)
+    tried = [row for row in rows if row["met"] is not None]
+    caption = f"{sum(row['met'] for row in tried)} of {len(tried)} targets met."
+    if len(tried) < len(rows):
+        caption += f" {len(rows) - len(tried)} were not measured in this run."
+    sources = {target["source"]: target["why"] for target in targets_of(study)}
+    notes = "Where the targets come from. " + " ".join(f"*{name}*: {why}" for name, why in sources.items())
+    return Table("targets", caption, rows, notes=notes)

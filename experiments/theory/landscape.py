@@ -68,18 +68,18 @@ def train_all(
     for name, J in losses.items():
         for optimizer, n_steps in (("adam", config["adam_steps"]), ("lbfgs", config["lbfgs_steps"])):
             every = max(1, n_steps // 100)
-            found = train(J, optimizer, n_steps, initial=start, record_every=every, tol=1e-8)
-            kept[name] = found
+            trained = train(J, optimizer, n_steps, initial=start, record_every=every, tol=1e-8)
+            kept[name] = trained
             rows.append(
                 {
                     "loss": name,
                     "optimiser": optimizer,
                     "closed form": J.minimum,
-                    "trained": found.trajectory.loss[-1],
-                    "relative excess": found.trajectory.loss[-1] / J.minimum - 1,
-                    "transpose gap": found.trajectory.transpose_gap[-1],
-                    "rank": int(np.linalg.matrix_rank(found.decoder @ found.encoder, tol=1e-3)),
-                    "seconds": found.trajectory.seconds[-1],
+                    "trained": trained.trajectory.loss[-1],
+                    "relative excess": trained.trajectory.loss[-1] / J.minimum - 1,
+                    "transpose gap": trained.trajectory.transpose_gap[-1],
+                    "rank": int(np.linalg.matrix_rank(trained.decoder @ trained.encoder, tol=1e-3)),
+                    "seconds": trained.trajectory.seconds[-1],
                 }
             )
     results.tables.append(
@@ -91,9 +91,9 @@ def train_all(
 def weight_figure(losses: dict[str, Landscape], trained: dict[str, Trained]) -> Figure:
     """Heat maps of W1, W2^T and their difference, in the coordinates of the principal directions."""
     rows = []
-    for name, found in trained.items():
+    for name, run in trained.items():
         U = losses[name].directions
-        W1, W2t = found.encoder @ U, found.decoder.T @ U
+        W1, W2t = run.encoder @ U, run.decoder.T @ U
         reach = max(np.abs(W1).max(), np.abs(W2t).max())
         rows.append({"label": name, "images": [W1, W2t, W1 - W2t], "symmetric": True, "vmax": reach})
     caption = "Weights trained by L-BFGS, one code per row, one principal direction per column."

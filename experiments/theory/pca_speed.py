@@ -8,12 +8,12 @@ train a linear autoencoder to obtain PCA.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
 import numpy as np
 
 from experiments.shared.image_sets import available_sets, read_images
+from experiments.shared.timing import time_call
 from invae.autoencoders.linear.autoencoder import LinearAutoencoder
 from invae.autoencoders.linear.directions import cosines, rayleigh_ritz
 from invae.autoencoders.linear.training import train_minibatch
@@ -84,18 +84,14 @@ def study(name: str, X: np.ndarray, config: dict, rng: np.random.Generator) -> T
     rows: list[dict] = []
     for label, method in methods(X, k, config, rng).items():
         trained = label.startswith("trained")
-        seconds = []
-        for _ in range(1 if trained else config["repeats"]):
-            start = time.perf_counter()
-            directions = method()
-            seconds.append(time.perf_counter() - start)
+        timing = time_call(method, repeats=1 if trained else config["repeats"])
+        directions = timing.value
         error = power - float(np.mean(np.sum(((X - mean) @ directions) ** 2, axis=1)))
         rows.append(
             {
                 "method": label,
-                "seconds": float(np.median(seconds)),
-                "times the first": float(np.median(seconds))
-                / (rows[0]["seconds"] if rows else np.median(seconds)),
+                **timing.columns(),
+                "times the first": timing.median / (rows[0]["seconds"] if rows else timing.median),
                 "relative excess": max(error / reference.risk_ - 1, 0.0),
                 "worst abs cos": cosines(directions, reference.directions_).min(),
             }
@@ -119,7 +115,7 @@ def methods(
         return symmetric_eigen(moments.covariance)[1][:, :k]
 
     def trained() -> np.ndarray:
-        found = train_minibatch(
+        run = train_minibatch(
             centred,
             k,
             n_epochs=config["n_epochs"],
@@ -129,7 +125,7 @@ def methods(
             record_every=config["n_epochs"],
             rng=seed,
         )
-        return rayleigh_ritz(found.decoder, signals=X)[0]
+        return rayleigh_ritz(run.decoder, signals=X)[0]
 
     return {
         "streamed Gram matrix": streamed_gram,

@@ -94,14 +94,14 @@ def study(results: Results, images: ImageSet, config: dict, rng: np.random.Gener
 
 def ways(pca: LinearAutoencoder, decoder: np.ndarray, gamma: np.ndarray) -> dict[str, np.ndarray]:
     """Directions (m, q) by each way, turned towards PCA's, since signs mean nothing."""
-    found = {
+    ways_to = {
         "PCA": pca.directions_,
         "Rayleigh-Ritz": rayleigh_ritz(decoder, gamma)[0],
         "SVD(W2)": decoder_svd(decoder)[0],
     }
     return {
         label: U * np.where(np.sum(U * pca.directions_[:, : U.shape[1]], axis=0) < 0, -1.0, 1.0)
-        for label, U in found.items()
+        for label, U in ways_to.items()
     }
 
 
@@ -130,7 +130,7 @@ def embedding_figure(
     for title, U in ways(pca, decoder, gamma).items():
         codes = (images.pixels - pca.mean_) @ U[:, :2]
         series = []
-        for label in np.unique(images.labels)[:MOST_CLASSES]:
+        for label in np.unique(np.asarray(images.labels))[:MOST_CLASSES]:
             mine = codes[images.labels == label][:60]
             series.append({"label": str(label), "x": mine[:, 0], "y": mine[:, 1], "style": "markers"})
         panels.append({"title": title, "series": series, "xlabel": "first code", "ylabel": "second code"})

@@ -3,28 +3,31 @@
 The rooms that import torch (networks, penalties, training) are loaded by their own names only.
 """
 
-from invae.autoencoders.bayes_risk.reconstructor import BayesRiskReconstructor
-from invae.autoencoders.linear.autoencoder import LinearAutoencoder
-from invae.autoencoders.linear.directions import cosines, decoder_svd, optimal_offset, rayleigh_ritz
-from invae.autoencoders.linear.landscape import Landscape, balance, transpose_gap
-from invae.autoencoders.linear.ppca import ProbabilisticPCA
-from invae.autoencoders.refine.refiner import PatchAffineRefiner
-from invae.autoencoders.sparse.autoencoder import SparseAutoencoder
-from invae.autoencoders.sparse.convolutional import ConvolutionalSparseAutoencoder
-from invae.autoencoders.sparse.diagnostics import l1_path, sparsity_report
-from invae.autoencoders.sparse.gaussian import gaussian_sparse_loss, gaussian_sparse_optimum
-from invae.autoencoders.steps.decoders import (
-    ReluDecoder,
-    SigmoidDecoder,
-    encode_steps,
-    exact_step_decoder,
-    interpolating_decoder,
-    minimal_width,
-    sigmoid_step_decoder,
-    step_signals,
-)
-from invae.autoencoders.steps.solutions import is_unisolvent
-from invae.autoencoders.steps.training import interlaced_decoder
+from invae.extras import optional_imports
+
+with optional_imports():
+    from invae.autoencoders.bayes_risk.reconstructor import BayesRiskReconstructor
+    from invae.autoencoders.linear.autoencoder import LinearAutoencoder
+    from invae.autoencoders.linear.directions import cosines, decoder_svd, optimal_offset, rayleigh_ritz
+    from invae.autoencoders.linear.landscape import Landscape, balance, transpose_gap
+    from invae.autoencoders.linear.ppca import ProbabilisticPCA
+    from invae.autoencoders.refine.refiner import PatchAffineRefiner
+    from invae.autoencoders.sparse.autoencoder import SparseAutoencoder
+    from invae.autoencoders.sparse.convolutional import ConvolutionalSparseAutoencoder
+    from invae.autoencoders.sparse.diagnostics import l1_path, sparsity_report
+    from invae.autoencoders.sparse.gaussian import gaussian_sparse_loss, gaussian_sparse_optimum
+    from invae.autoencoders.steps.decoders import (
+        ReluDecoder,
+        SigmoidDecoder,
+        encode_steps,
+        exact_step_decoder,
+        interpolating_decoder,
+        minimal_width,
+        sigmoid_step_decoder,
+        step_signals,
+    )
+    from invae.autoencoders.steps.solutions import is_unisolvent
+    from invae.autoencoders.steps.training import interlaced_decoder
 
 __all__ = [
     "BayesRiskReconstructor",

@@ -15,16 +15,20 @@ import copy
 import logging
 import math
 import time
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
-import torch
 from sklearn.base import BaseEstimator
-from sklearn.utils.validation import check_is_fitted
-from torch import nn
 
 from invae.errors import InputError
+from invae.extras import optional_imports
+from invae.linalg.estimators import check_is_fitted
 from invae.linalg.samples import as_float, as_rows, from_rows
+from invae.persistence import StoredEstimator
+
+with optional_imports():
+    import torch
+    from torch import nn
 
 __all__ = ["TrainedLinearAutoencoder", "UNet", "UNetPostprocessor"]
 
@@ -65,8 +69,8 @@ class UNet(nn.Module):
         self.up = nn.ModuleList(block(a + b, b) for a, b in pairs)
         self.pool = POOL[ndim](2)
         self.last = convolution(widths[0], 1, 1)
-        nn.init.zeros_(self.last.weight)
-        nn.init.zeros_(self.last.bias)
+        for parameter in self.last.parameters():
+            nn.init.zeros_(parameter)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         shape = x.shape[2:]
@@ -82,32 +86,13 @@ class UNet(nn.Module):
         for block, skip in zip(self.up, skips[-2::-1]):
             x = block(torch.cat([nn.functional.interpolate(x, scale_factor=2.0), skip], dim=1))
         x = self.last(x)
-        return x[(..., *(slice(size) for size in shape))]
+        for axis, size in enumerate(shape, start=2):
+            x = x.narrow(axis, 0, size)
+        return x
 
 
-class _Trained(BaseEstimator):
+class _Trained(StoredEstimator, BaseEstimator):
     """The training loop and the checks that both share."""
-
-    _learnt: tuple[str, ...] = ()  # attributes that a fit leaves, but for the net itself
-
-    def to_state(self) -> dict[str, Any]:
-        """Parameters, weights and the training's record, for `invae.save`; a generator is not kept."""
-        parameters = self.get_params(deep=False)
-        if not isinstance(parameters["rng"], int):
-            parameters["rng"] = None
-        state: dict[str, Any] = {"parameters": parameters}
-        if hasattr(self, "history_"):
-            state["fitted"] = {name: getattr(self, name) for name in ("history_", "seconds_", *self._learnt)}
-        return state
-
-    @classmethod
-    def from_state(cls, state: dict[str, Any]) -> _Trained:
-        """Rebuild what `to_state` described."""
-        tuples = ("widths", "shape", "measurement_shape", "shape_", "measurement_shape_")
-        model = cls(**{k: tuple(v) if k in tuples and v else v for k, v in state["parameters"].items()})
-        for name, value in state.get("fitted", {}).items():
-            setattr(model, name, tuple(value) if name in tuples else value)
-        return model
 
     def _check_budget(self) -> None:
         if self.epochs < 1 or self.batch_size < 1 or not self.learning_rate > 0:
@@ -222,16 +207,15 @@ class UNetPostprocessor(_Trained):
         self.nonnegative = nonnegative
         self.rng = rng
 
-    _learnt = ("scale_",)
-
     def to_state(self) -> dict[str, Any]:
         state = super().to_state()
-        if "fitted" in state:
-            state["weights"] = {name: part.numpy() for name, part in self.net_.state_dict().items()}
+        net = state["fitted"].pop("net_", None)
+        if net is not None:
+            state["weights"] = {name: part.numpy() for name, part in net.state_dict().items()}
         return state
 
     @classmethod
-    def from_state(cls, state: dict[str, Any]) -> UNetPostprocessor:
+    def from_state(cls, state: dict[str, Any]) -> Self:
         model = super().from_state(state)
         if "weights" in state:
             model.net_ = UNet(len(model.first.operator.dims), tuple(model.widths))
@@ -329,8 +313,6 @@ class TrainedLinearAutoencoder(_Trained):
         self.max_seconds = max_seconds
         self.held_back = held_back
         self.rng = rng
-
-    _learnt = ("encoder_", "decoder_", "offset_", "shape_", "measurement_shape_")
 
     def fit(self, signals: np.ndarray, measurements: np.ndarray) -> TrainedLinearAutoencoder:
         """Train on pairs (N, n), (N, m), or shaped ones."""

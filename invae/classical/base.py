@@ -7,64 +7,22 @@ rules of `invae.classical.parameters` read such tables; so a rule that is writte
 from __future__ import annotations
 
 import logging
+import warnings
 from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
-from sklearn.utils.validation import check_is_fitted
 
 from invae.classical import parameters
-from invae.errors import InputError
-from invae.linalg.samples import as_rows, from_rows
+from invae.classical.noise import finest_noise, noise_std
+from invae.errors import InputError, InvaeWarning
+from invae.linalg.estimators import check_is_fitted
+from invae.linalg.samples import as_rows, from_rows, is_number, relative_error, shown
+from invae.operators.rows import forward
 
-__all__ = [
-    "ClassicalMethod",
-    "adjoint",
-    "divergence",
-    "error_scale",
-    "forward",
-    "operator_norm",
-    "relative_error",
-    "sensitivity",
-]
+__all__ = ["ClassicalMethod", "divergence", "iterations_used_up", "sensitivity"]
 
 logger = logging.getLogger(__name__)
-
-
-def forward(operator: Any, rows: np.ndarray) -> np.ndarray:
-    """Rows (N, n) -> (N, m): the operator's own batch route where it has one."""
-    return operator.apply(rows) if hasattr(operator, "apply") else (operator @ rows.T).T
-
-
-def adjoint(operator: Any, rows: np.ndarray) -> np.ndarray:
-    """Rows (N, m) -> (N, n)."""
-    if hasattr(operator, "apply_adjoint"):
-        return operator.apply_adjoint(rows)
-    return (operator.H @ rows.T).T
-
-
-def operator_norm(operator: Any, n_iter: int = 60) -> float:
-    """Largest singular value, by power iteration; 2 % are added, for the iteration comes from below."""
-    x = np.random.default_rng(0).standard_normal((1, operator.shape[1]))
-    norm = 0.0
-    for _ in range(n_iter):
-        size = np.linalg.norm(x)
-        if size == 0:
-            return 0.0
-        x = adjoint(operator, forward(operator, x / size))
-        norm = float(np.sqrt(np.linalg.norm(x)))
-    return 1.02 * norm
-
-
-def relative_error(estimate: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """||x_hat - x|| / ||x|| of each row; rows that are zero count with their absolute error."""
-    return np.linalg.norm(estimate - truth, axis=-1) / error_scale(truth)
-
-
-def error_scale(truth: np.ndarray) -> np.ndarray:
-    """What errors of each row are relative to: its norm, 1 for a row of zeros."""
-    size = np.linalg.norm(truth, axis=-1)
-    return np.where(size > 0, size, 1.0)
 
 
 def divergence(FX: np.ndarray, probes: np.ndarray, h: np.ndarray) -> np.ndarray:
@@ -81,8 +39,20 @@ def sensitivity(X: np.ndarray, n_probes: int, h: np.ndarray) -> np.ndarray:
     return np.sum(moved**2, axis=2).mean(axis=0) / h[:, 0] ** 2
 
 
+def iterations_used_up(method: Any) -> str:
+    """One sentence about rows that are not ``converged_``."""
+    missed, count = int((~method.converged_).sum()), len(method.converged_)
+    return (
+        f"{type(method).__name__}: {missed} of {count} rows use all {method.max_iter} iterations; "
+        "allow more with max_iter=... (see converged_)"
+    )
+
+
 class ClassicalMethod(BaseEstimator):
     """Base of the methods that are controlled by one parameter.
+
+    `predict` leaves ``converged_`` (N,) behind: False for rows whose rule did not reach its target or that
+    used up their iterations; one `InvaeWarning` says so.
 
     A subclass stores ``operator``, ``parameter`` and ``noise`` in its ``__init__`` and defines
 
@@ -96,6 +66,7 @@ class ClassicalMethod(BaseEstimator):
     _learnt: tuple[str, ...] = ()  # attributes that `_learn` sets
     _deviations = 2.0  # see `parameters.discrepancy_factor`
     _zooms = 2
+    _fewest_probes = 1
     _seed = 20
 
     def fit(
@@ -160,8 +131,19 @@ class ClassicalMethod(BaseEstimator):
                     "parameter='oracle' compares with the truth: call predict(measurements, signals)"
                 )
             truth, Y = self._pairs(signals, measurements)
-        X, self.parameters_ = self._reconstruct(Y, truth)
-        return from_rows(X.astype(Y.dtype, copy=False), tuple(self.operator.dims), shaped)
+        self.converged_ = np.ones(len(Y), bool)
+        wide = Y.astype(np.float64) if _is_extreme(Y) else Y
+        with np.errstate(over="ignore", invalid="ignore"):
+            X, self.parameters_ = self._reconstruct(wide, truth)
+            X = X.astype(Y.dtype, copy=False)
+        if not np.isfinite(X).all():
+            raise InputError(
+                f"the reconstruction overflows {Y.dtype}: measurements reach {np.abs(Y).max():.3g}; "
+                "give them in other units, or choose a stronger regularisation"
+            )
+        if not self.converged_.all():
+            warnings.warn(self._shortfall(), InvaeWarning, stacklevel=2)
+        return from_rows(X, tuple(self.operator.dims), shaped)
 
     def to_state(self) -> dict[str, Any]:
         """Parameters, and what a fit chose and learnt, for `invae.save`; factors of the operator are found
@@ -184,6 +166,14 @@ class ClassicalMethod(BaseEstimator):
         return method
 
     # What a subclass may replace
+
+    def _shortfall(self) -> str:
+        """What the rows that are not ``converged_`` missed, as one sentence."""
+        return (
+            f"{type(self).__name__}: {int((~self.converged_).sum())} of {len(self.converged_)} rows have no "
+            "residual as small as the noise; it may be larger, or correlated: pass noise=... or use "
+            "parameter='robust_gcv' (see converged_)"
+        )
 
     def _prepare(self) -> None:
         """Work that is done once for an operator."""
@@ -238,9 +228,13 @@ class ClassicalMethod(BaseEstimator):
 
     def _probes(self, Y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Random signs (P, N, m), more of them where m is small, and the step (N, 1) to take along them."""
+        # The same for every row: what is chosen for one does not depend on its company.
         rng = np.random.default_rng(self._seed)
-        probes = rng.choice([-1.0, 1.0], size=(max(1, -(-256 // Y.shape[1])), *Y.shape))
-        return probes, 1e-3 * np.linalg.norm(Y, axis=1, keepdims=True) / np.sqrt(Y.shape[1]) + 1e-12
+        probes = rng.choice(
+            [-1.0, 1.0], size=(max(self._fewest_probes, -(-256 // Y.shape[1])), 1, Y.shape[1])
+        )
+        h = 1e-3 * np.linalg.norm(Y, axis=1, keepdims=True) / np.sqrt(Y.shape[1]) + 1e-12
+        return np.broadcast_to(probes, (len(probes), *Y.shape)), h
 
     # The rules at work
 
@@ -249,13 +243,18 @@ class ClassicalMethod(BaseEstimator):
             rules = parameters.RULES + self._extra_rules
             if self.parameter not in rules:
                 raise InputError(f"parameter={self.parameter!r}; use a number or one of {', '.join(rules)}")
-        elif not (np.isscalar(self.parameter) and np.isfinite(self.parameter) and self.parameter >= 0):
-            raise InputError(f"parameter={self.parameter!r}; use a finite number >= 0 or the name of a rule")
-        if not getattr(self, "max_iter", 1) >= 1:
-            raise InputError(f"max_iter={self.max_iter}; allow at least one iteration")
-        if not getattr(self, "tau", 1.0) > 0:
-            raise InputError(f"tau={self.tau}; the factor of the discrepancy rule must be > 0")
-        if not hasattr(self.operator, "dims"):
+        elif not is_number(self.parameter, 0.0):
+            raise InputError(
+                f"parameter={shown(self.parameter)}; use a finite number >= 0 or the name of a rule"
+            )
+        max_iter, tau, tol = (getattr(self, name, 1) for name in ("max_iter", "tau", "tol"))
+        if not is_number(max_iter, 1) or int(max_iter) != max_iter:
+            raise InputError(f"max_iter={shown(max_iter)}; allow at least one iteration, a whole number")
+        if not (is_number(tau, 0.0) and tau > 0):
+            raise InputError(f"tau={shown(tau)}; the factor of the discrepancy rule must be > 0")
+        if not is_number(tol, 0.0):
+            raise InputError(f"tol={shown(tol)}; the tolerance must be a finite number >= 0")
+        if not hasattr(self.operator, "dims") or not hasattr(self.operator, "dimsd"):
             raise InputError(
                 f"operator is of type {type(self.operator).__name__}, expected a pylops.LinearOperator; "
                 "wrap a matrix in pylops.MatrixMult"
@@ -284,21 +283,35 @@ class ClassicalMethod(BaseEstimator):
         return chosen
 
     def _apply_rule(self, rule: str, table: dict[str, np.ndarray], Y: np.ndarray) -> np.ndarray:
-        if rule == "gcv":
-            return parameters.gcv(table["residual"], table["dof"], Y.shape[1])
-        if rule == "robust_gcv":
-            return parameters.robust_gcv(table, Y.shape[1])
+        m = Y.shape[1]
+        if rule in parameters.COUNTING:
+            std = self._finest_std(Y)
+            table["size"] = np.sum(np.square(Y, dtype=np.float64), axis=1)
+            if rule == "robust_gcv":
+                return parameters.robust_gcv(table, m, std)
+            index = parameters.gcv(table["residual"], table["dof"], m)
+            return index if std is None else parameters.follow_data(table, index, m, std)
         if rule == "discrepancy":
             residual = table["residual"]
             if "gain" in table:
                 residual = np.where(parameters.quiet(table, self._noise_std(Y) ** 2), residual, np.inf)
-            return parameters.discrepancy(residual, self._discrepancy_target(Y))
+            target = self._discrepancy_target(Y)
+            self.converged_ = (residual <= target).any(axis=0) | (target == 0)
+            return parameters.discrepancy(residual, target)
         if rule == "l_curve":
-            return parameters.l_curve(table["residual"], table["seminorm"])
+            std = self._finest_std(Y) if "gain" in table else None
+            allowed = None if std is None else parameters.quiet(table, std**2)
+            return parameters.l_curve(table["residual"], table["seminorm"], allowed)
         return parameters.oracle(table["error"])
 
     def _noise_std(self, Y: np.ndarray) -> np.ndarray:
-        return parameters.noise_std(getattr(self, "noise", None), Y, tuple(self.operator.dimsd))
+        return noise_std(getattr(self, "noise", None), Y, tuple(self.operator.dimsd))
+
+    def _finest_std(self, Y: np.ndarray) -> np.ndarray | None:
+        """The noise as it is told, else as the finest details tell it, if they can."""
+        dimsd = tuple(self.operator.dimsd)
+        noise = getattr(self, "noise", None)
+        return finest_noise(Y, dimsd) if noise is None else noise_std(noise, Y, dimsd)
 
     def _discrepancy_target(self, Y: np.ndarray) -> np.ndarray:
         factor = parameters.discrepancy_factor(Y.shape[1], self._deviations)
@@ -329,3 +342,9 @@ def _between_neighbours(values: np.ndarray, index: np.ndarray, points: int = 9) 
     strong = values[np.maximum(index - 1, 0), columns]
     weak = values[np.minimum(index + 1, len(values) - 1), columns]
     return np.geomspace(strong, weak, points)
+
+
+def _is_extreme(Y: np.ndarray) -> bool:
+    """Whether squares of float32 rows leave its range."""
+    largest = float(np.abs(Y).max(initial=0.0))
+    return Y.dtype == np.float32 and largest > 0 and not 1e-12 < largest < 1e12

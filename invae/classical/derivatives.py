@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 import scipy.fft
 
-from invae.classical.base import forward
 from invae.classical.spectral import LARGEST, SingularBasis, TransformBasis
 from invae.errors import InputError
 from invae.linalg.factorise import thin_svd
+from invae.operators.rows import forward
 
 __all__ = ["difference_eigenvalues", "generalised_basis"]
 
@@ -49,8 +49,8 @@ def generalised_basis(operator: Any, order: int) -> tuple[SingularBasis | Transf
     dims = tuple(operator.dims)
     spectrum = getattr(operator, "spectrum", None)
     if spectrum is not None:
-        basis = TransformBasis(spectrum)
-        return basis, basis.arrange(difference_eigenvalues(dims, order, spectrum.transform))
+        shared = TransformBasis(spectrum)
+        return shared, shared.arrange(difference_eigenvalues(dims, order, spectrum.transform))
     m, n = operator.shape
     if min(m, n) > LARGEST:
         raise InputError(

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 import numpy as np
 
 from invae.classical import parameters
-from invae.classical.base import ClassicalMethod, divergence, forward, relative_error, sensitivity
+from invae.classical.base import ClassicalMethod, divergence, iterations_used_up, sensitivity
+from invae.classical.noise import are_counts, estimate_noise, finest_noise
 from invae.errors import InputError
+from invae.linalg.samples import is_number, relative_error, shown
+from invae.operators.rows import forward
 
 __all__ = ["IterativeMethod", "ProjectedMethod", "check_box", "project"]
+
+
+DOUBT = 0.7  # of the noise's estimate
+LEAST_RATIO = 0.05
 
 
 class IterativeMethod(ClassicalMethod):
@@ -22,7 +30,6 @@ class IterativeMethod(ClassicalMethod):
     """
 
     _whole_numbers = True
-    _counts_freedom = False  # whether k steps count as k degrees of freedom, or are probed
 
     def _check_parameter(self) -> None:
         super()._check_parameter()
@@ -44,6 +51,9 @@ class IterativeMethod(ClassicalMethod):
             stops = 1 + parameters.l_curve(table["residual"][1:], table["seminorm"][1:])
         else:
             stops = self._apply_rule(self.parameter, table, Y)
+            if self.parameter != "oracle":
+                # The last of all iterates that were looked at: better ones may lie beyond.
+                self.converged_ = (stops < self.max_iter) | _at_rest(table["residual"])
         return self._run_to(Y, stops), stops
 
     def _validate(self, X: np.ndarray, Y: np.ndarray) -> int:
@@ -59,45 +69,69 @@ class IterativeMethod(ClassicalMethod):
     def _run_until(self, Y: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Each row up to its first iterate with ||R|| <= target; at most ``max_iter``."""
         out = self._start(Y)
-        stops = np.zeros(len(Y), int)
+        stops, target = np.zeros(len(Y), int), target.copy()
+        fresh = np.full(len(Y), getattr(self, "noise", None) is None)
         running = np.linalg.norm(Y - self._predicted(out), axis=1) > target
         if not running.any():
             return out, stops
         for k, (X, R) in zip(range(1, self.max_iter + 1), self._iterate(Y)):
             stops[running] = k
-            done = running & ((np.linalg.norm(R, axis=1) <= target) | (k == self.max_iter))
+            reached = np.linalg.norm(R, axis=1) <= target
+            once = reached & running & fresh
+            if once.any():
+                target[once] *= self._overrated(Y[once], R[once])
+                fresh &= ~once
+                reached = np.linalg.norm(R, axis=1) <= target
+            if k == self.max_iter:
+                self.converged_ = reached | ~running | (target == 0)
+            done = running & (reached | (k == self.max_iter))
             out[done] = X[done]
             running &= ~done
             if not running.any():
                 break
         return out, stops
 
+    def _overrated(self, Y: np.ndarray, R: np.ndarray) -> np.ndarray:
+        """Factor (N,) by which noise that was estimated from Y is smaller, as its residuals R tell.
+
+        Fine texture passes for noise where an operator keeps it; what is left after some iterations holds
+        less of it. 1 where the two agree within a third, for counts, whose noise a residual does not tell,
+        and for measurements on another grid than the signal, whose residual holds the projector's error too.
+        """
+        dims, dimsd = tuple(self.operator.dims), tuple(self.operator.dimsd)
+        left = finest_noise(R, dimsd) if dims == dimsd else None
+        if left is None:
+            return np.ones(len(Y))
+        ratio = left / np.maximum(estimate_noise(Y, dimsd), np.finfo(np.float64).tiny)
+        doubt = (ratio < DOUBT) & ~are_counts(Y, dimsd)
+        return np.where(doubt, np.maximum(ratio, LEAST_RATIO), 1.0)
+
+    def _shortfall(self) -> str:
+        if self.parameter == "discrepancy":
+            return super()._shortfall()
+        return iterations_used_up(self)
+
     def _record(self, Y: np.ndarray, truth: np.ndarray | None, dof: bool) -> dict[str, np.ndarray]:
-        """Like `_table`, for iterations 0 to ``max_iter``; methods that count freedom have no gain."""
+        """Like `_table`, for iterations 0 to ``max_iter``."""
         N, K = len(Y), self.max_iter + 1
-        probed = dof and not self._counts_freedom
         names = ["residual", "seminorm"] + ["error"] * (truth is not None)
-        names += ["dof"] * dof + ["gain", "energy"] * probed
+        names += ["dof", "gain", "energy"] * dof
         table = {name: np.empty((K, N)) for name in names}
         data = Y
-        if probed:
+        if dof:
             probes, h = self._probes(Y)
             data = np.concatenate([Y, *(Y + h * b for b in probes)]).astype(Y.dtype)
-        zero = self._start(data)
-        zero = zero, data - self._predicted(zero)
-        steps = self._iterate(data)
-        for k in range(K):
-            X, R = zero if k == 0 else next(steps)
+        start = self._start(data)
+        steps = chain([(start, data - self._predicted(start))], self._iterate(data))
+        for k, (X, R) in zip(range(K), steps):
             table["residual"][k] = np.linalg.norm(R[:N], axis=1)
             table["seminorm"][k] = self._seminorm(X[:N])
             if truth is not None:
                 table["error"][k] = relative_error(X[:N], truth)
-            if probed:
+            if dof:
                 table["dof"][k] = divergence(data - R, probes, h)
                 table["gain"][k] = sensitivity(X, len(probes), h)
                 table["energy"][k] = np.sum(np.square(X[:N], dtype=np.float64), axis=1)
-            elif dof:
-                table["dof"][k] = k
         return table
 
     def _start(self, Y: np.ndarray) -> np.ndarray:
@@ -134,12 +168,23 @@ class ProjectedMethod(IterativeMethod):
 
     def _check_options(self) -> None:
         check_box(self.bounds)
-        if not 0 < self.relaxation < 2:
-            raise InputError(f"relaxation={self.relaxation}; it converges for 0 < relaxation < 2")
+        if not (is_number(self.relaxation) and 0 < self.relaxation < 2):
+            raise InputError(f"relaxation={shown(self.relaxation)}; it converges for 0 < relaxation < 2")
+
+
+def _is_end(end: Any) -> bool:
+    return end is None or (isinstance(end, (int, float, np.integer, np.floating)) and not np.isnan(end))
+
+
+def _at_rest(residual: np.ndarray) -> np.ndarray:
+    """Whether the residuals (K, N) no longer move at the end."""
+    return np.abs(residual[-1] - residual[-2]) <= 1e-9 * np.abs(residual[0])
 
 
 def check_box(bounds: tuple[float | None, float | None]) -> None:
     """Refuse a box without inside."""
+    if not (isinstance(bounds, (tuple, list)) and len(bounds) == 2 and all(map(_is_end, bounds))):
+        raise InputError(f"bounds={shown(bounds)}; pass (low, high), None where there is no bound")
     low, high = (-np.inf if bounds[0] is None else bounds[0]), (np.inf if bounds[1] is None else bounds[1])
     if not low < high:
         raise InputError(f"bounds={bounds}; pass (low, high) with low < high, None where there is no bound")

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from invae.classical.base import adjoint, forward, operator_norm
 from invae.classical.iterative import ProjectedMethod, project
+from invae.operators.rows import adjoint, forward, operator_norm
 
 __all__ = ["Landweber"]
 

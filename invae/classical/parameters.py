@@ -1,4 +1,4 @@
-"""Rules that choose a regularisation parameter, and the noise level that one of them needs.
+"""Rules that choose a regularisation parameter.
 
 A rule reads tables of shape (G, N): G candidates along a path, from the strongest to the weakest
 regularisation, for N measurements. It returns the index of its choice for each measurement. Candidates may
@@ -36,7 +36,6 @@ freedom.
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 
@@ -47,11 +46,10 @@ __all__ = [
     "RULES",
     "discrepancy",
     "discrepancy_factor",
-    "estimate_noise",
+    "follow_data",
     "gcv",
     "gcv_score",
     "l_curve",
-    "noise_std",
     "oracle",
     "quiet",
     "robust_gcv",
@@ -60,6 +58,8 @@ __all__ = [
 
 PRICE = 1.2  # of a degree of freedom in robust_gcv
 NOISE_SHARE = 0.06  # of a solution's energy; a direction of pure noise shows less by 4 sigma only
+UNLIKELY = 1.5  # times the noise's std: a residual beyond holds signal
+WORTH = 0.4  # of the noise that following the data adds
 LEAST_LEFT = 0.25  # share of the measurements that must be left over to tell the noise's power
 
 
@@ -74,21 +74,50 @@ def gcv(residual: np.ndarray, dof: np.ndarray, m: int) -> np.ndarray:
     return np.argmin(gcv_score(residual, dof, m), axis=0)
 
 
-def robust_gcv(table: dict[str, np.ndarray], m: int) -> np.ndarray:
+def robust_gcv(table: dict[str, np.ndarray], m: int, std: np.ndarray | None = None) -> np.ndarray:
     """Index (N,) of the least score m ||r||^2 / (m - 1.2 dof)^2 among the quiet candidates of a table.
 
     The noise's power is ||r||^2 / (m - dof), and, where less than a quarter of the measurements is left over
-    to tell it, at least what the other candidates say.
+    to tell it, at least what the other candidates say. ``std`` (N,) is what is known of the noise from
+    elsewhere; see `follow_data`.
     """
     residual, dof = table["residual"], table["dof"]
     score = gcv_score(residual, dof, m, PRICE)
-    if "gain" in table:
-        left = np.maximum(m - dof, 1e-10 * m)
-        power = residual**2 / left
-        known = np.where(left >= LEAST_LEFT * m, power, np.inf).min(axis=0)
-        power = np.where(left < LEAST_LEFT * m, np.maximum(power, known), power)
-        score = np.where(quiet(table, power), score, np.inf)
-    return np.argmin(score, axis=0)
+    if "gain" not in table:
+        return np.argmin(score, axis=0)
+    left = np.maximum(m - dof, 1e-10 * m)
+    power = residual**2 / left
+    known = np.where(left >= LEAST_LEFT * m, power, np.inf).min(axis=0)
+    power = np.where(left < LEAST_LEFT * m, np.maximum(power, known), power)
+    index = np.argmin(np.where(quiet(table, power), score, np.inf), axis=0)
+    return index if std is None else follow_data(table, index, m, std)
+
+
+def follow_data(table: dict[str, np.ndarray], index: np.ndarray, m: int, std: np.ndarray) -> np.ndarray:
+    """Weaker regularisation where ``index`` (N,) would give the picture away for noise.
+
+    An operator that loses next to nothing leaves no measurement over to tell the noise, and every rule of the
+    residual alone then takes the signal for it. Where the residual is more than 1.5 times what the noise can
+    be, the candidate of least ||r||^2 + 2.4 sigma^2 dof is looked at (Mallows' C_p at the price of
+    robust_gcv); it is taken if it explains more of the data, beyond noise, than .4 of the noise's energy that
+    it adds to the solution. The table holds ``size``, ||y||^2, beside what `quiet` reads. On 150 mixtures of
+    mild and strong blurs, heat and tomography, .1 to 10 % noise and three filters, errors of 2 to 900 times
+    the best fall to 1.0 to 2.5 times, and hardly a mean error rises, by 4 % at most.
+    """
+    columns = np.arange(len(index))
+    residual, dof, gain = table["residual"], table["dof"], table["gain"]
+    left = np.maximum(m - dof, 1e-10 * m)
+    known = np.where(left >= LEAST_LEFT * m, residual**2 / left, np.inf).min(axis=0)
+    power = np.minimum(known, std**2)
+    cost = residual**2 + 2 * PRICE * power * dof
+    weaker = np.argmin(np.where(quiet(table, power), cost, np.inf), axis=0)
+    at, to = (index, columns), (weaker, columns)
+    unlikely = residual[at] ** 2 / left[at] > (UNLIKELY * std) ** 2
+    explained = residual[at] ** 2 - residual[to] ** 2 - power * (dof[to] - dof[at])
+    # Noise in a solution, in the units of the data.
+    scale = table["size"] / np.maximum(table["energy"][to], np.finfo(float).tiny)
+    added = power * (gain[to] - gain[at]) * scale
+    return np.where(unlikely & (weaker > index) & (explained > WORTH * added), weaker, index)
 
 
 def quiet(table: dict[str, np.ndarray], power: np.ndarray) -> np.ndarray:
@@ -118,19 +147,22 @@ def discrepancy_factor(m: int, deviations: float = 2.0) -> float:
     return math.sqrt(m + deviations * math.sqrt(2 * m))
 
 
-def l_curve(residual: np.ndarray, seminorm: np.ndarray) -> np.ndarray:
+def l_curve(residual: np.ndarray, seminorm: np.ndarray, allowed: np.ndarray | None = None) -> np.ndarray:
     """Index (N,) of the corner of the L-curve: its point of greatest curvature in log-log coordinates.
 
-    The curve is taken at equal steps of its arc length, so that crowded candidates do not make corners.
+    The curve is taken at equal steps of its arc length, so that crowded candidates do not make corners. It
+    ends at the last candidate that is ``allowed`` (G, N): where noise makes the solution the curve bends
+    anew.
     """
     G, N = residual.shape
-    if G < 5:
+    if G < LEAST_POINTS:
         raise InputError(f"an L-curve needs at least 5 points, got {G}; allow more candidates or iterations")
     tiny = np.finfo(np.float64).tiny
     u, v = np.log(np.maximum(residual, tiny)), np.log(np.maximum(seminorm, tiny))
     index = np.empty(N, int)
     for column in range(N):
-        index[column] = _corner(u[:, column], v[:, column])
+        end = G if allowed is None else max(LEAST_POINTS, G - int(np.argmax(allowed[::-1, column])))
+        index[column] = _corner(u[:end, column], v[:end, column])
     return index
 
 
@@ -145,56 +177,8 @@ def validation(error: np.ndarray) -> int:
 
 
 RULES = ("gcv", "robust_gcv", "discrepancy", "l_curve", "oracle", "validation")
+LEAST_POINTS = 5
 COUNTING = ("gcv", "robust_gcv")  # rules that need degrees of freedom
-
-
-def noise_std(noise: Any, Y: np.ndarray, dimsd: tuple[int, ...]) -> np.ndarray:
-    """Noise standard deviation (N,) of each row of measurements (N, m).
-
-    ``noise`` is a number (absolute std), a noise model with ``std`` or ``relative``, or None to estimate
-    it. A relative level refers to the clean rows, whose power is the measured one less the noise's.
-    """
-    if noise is None:
-        return estimate_noise(Y, dimsd)
-    if np.isscalar(noise):
-        if not (np.isfinite(noise) and noise >= 0):
-            raise InputError(f"noise={noise}; a standard deviation is a finite number >= 0")
-        return np.full(len(Y), float(noise))
-    if getattr(noise, "relative", None) is not None:
-        rms = np.sqrt(np.mean(np.asarray(Y, np.float64) ** 2, axis=1))
-        return noise.relative * rms / math.sqrt(1 + noise.relative**2)
-    if getattr(noise, "std", None) is not None:
-        return np.full(len(Y), float(noise.std))
-    raise InputError(
-        f"noise={noise!r} tells no standard deviation; pass a number, GaussianNoise(...), "
-        "or None to estimate it"
-    )
-
-
-def estimate_noise(Y: np.ndarray, dimsd: tuple[int, ...]) -> np.ndarray:
-    """White noise's std (N,), from the lower quartile of the sixth differences along the last axis.
-
-    They are blind to pieces of the signal that are polynomials up to degree five, and the quartile does not
-    heed the differences that lie across an edge. Measured on data simulated on a finer grid (64 x 64, 30
-    views): within 3 % of the noise on blurred images; on sinograms 0 to 3 % above it at 10 % noise, 5 to 16 %
-    at 2 %, 15 to 60 % at .5 %. There the noise is not all that a residual holds: the projector's own error is
-    .3 to .5 % of the data, and against the root mean square of both, which is what the discrepancy rule
-    asks for, the estimate is 0 to 17 % too large at .5 %, 3 to 11 % at 2 %.
-    """
-    h = np.array([1.0, -6.0, 15.0, -20.0, 15.0, -6.0, 1.0]) / math.sqrt(924.0)
-    size = dimsd[-1]
-    if size < 12:
-        raise InputError(
-            f"{size} values along the last axis are too few to estimate the noise from; pass noise=std"
-        )
-    lines = np.asarray(Y, np.float64).reshape(len(Y), -1, size)
-    detail = sum(h[k] * lines[:, :, k : size - 6 + k] for k in range(7)).reshape(len(Y), -1)
-    # Lines that see nothing at all (exact zeros) tell nothing about the noise.
-    spread = np.empty(len(Y))
-    for i, row in enumerate(np.abs(detail)):
-        alive = row[row > 0]
-        spread[i] = np.quantile(alive, 0.25) if alive.size else 0.0
-    return spread / 0.31863936396437514
 
 
 def _corner(u: np.ndarray, v: np.ndarray) -> int:

@@ -11,11 +11,15 @@ from typing import Any
 
 import numpy as np
 
-from invae.classical.base import adjoint, forward
 from invae.classical.iterative import IterativeMethod
 from invae.errors import InputError
+from invae.linalg.samples import is_number, shown
+from invae.operators.rows import adjoint, forward, has_negative_entries
 
 __all__ = ["RichardsonLucy"]
+
+
+NEGLIGIBLE = 0.01  # of the largest entry: time stepping makes entries that small below zero
 
 
 class RichardsonLucy(IterativeMethod):
@@ -62,12 +66,12 @@ class RichardsonLucy(IterativeMethod):
         self.max_iter = max_iter
 
     def _prepare(self) -> None:
-        if not self.background >= 0:
-            raise InputError(f"background={self.background}; it must be >= 0")
+        if not is_number(self.background, 0.0):
+            raise InputError(f"background={shown(self.background)}; it must be a number >= 0")
         m, n = self.operator.shape
         self.sums_ = adjoint(self.operator, np.ones((1, m)))[0]
         lowest = min(self.sums_.min(), forward(self.operator, np.ones((1, n))).min())
-        if lowest < -1e-9 * np.abs(self.sums_).max():
+        if lowest < -1e-9 * np.abs(self.sums_).max() or has_negative_entries(self.operator, NEGLIGIBLE):
             raise InputError("the operator has negative entries; use Landweber or Cgls instead")
 
     def _start(self, Y: np.ndarray) -> np.ndarray:

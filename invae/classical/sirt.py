@@ -1,6 +1,6 @@
 """Algebraic reconstruction with row and column weights, all views at once or one after the other.
 
-SIRT:  x <- P(x + w C F^T R (y - F x)),   R = 1 / row sums of |F|, C = 1 / column sums of |F|
+SIRT:  x <- P(x + w C F^T R (y - F x)),   R = 1 / row sums of F, C = 1 / column sums of F
 SART:  the same with the rows of one view at a time; a sweep over all views counts as one iteration.
 
 Gilbert (1972), J. Theor. Biol. 36; Andersen, Kak (1984), Ultrason. Imaging 6. P is the projection onto the
@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 from scipy.sparse import csr_array
 
-from invae.classical.base import adjoint, forward
 from invae.classical.iterative import ProjectedMethod, project
 from invae.errors import InputError
+from invae.linalg.power import largest_eigenvalue
+from invae.operators.rows import adjoint, forward, has_negative_entries
 
 __all__ = ["Sart", "Sirt"]
 
@@ -28,7 +29,8 @@ class Sirt(ProjectedMethod):
     Parameters
     ----------
     operator : pylops.LinearOperator
-        With entries >= 0, as those of tomography, blur and heat.
+        With entries >= 0, as those of tomography, blur and heat. A few negative ones, as those of a kernel
+        that sharpens, are borne by shorter steps as long as no row or column adds up to less than 0.
     parameter : int or str, default "discrepancy"
         Number of iterations, or a rule of `parameters.RULES`.
     noise : float, noise model or None
@@ -65,6 +67,15 @@ class Sirt(ProjectedMethod):
         rows = forward(self.operator, np.ones((1, n)))[0]
         columns = adjoint(self.operator, np.ones((1, m)))[0]
         self.row_weights_, self.column_weights_ = _inverse(rows), self.relaxation * _inverse(columns)
+        if has_negative_entries(self.operator):
+            # Signed entries cancel in the sums, and steps may be too long: at most 1 is what |F| would give.
+            root = np.sqrt(self.column_weights_ / self.relaxation)[None]
+
+            def normal(x: np.ndarray) -> np.ndarray:
+                return root * adjoint(self.operator, self.row_weights_ * forward(self.operator, root * x))
+
+            start = np.random.default_rng(self._seed).standard_normal((1, n))
+            self.column_weights_ /= max(1.0, 1.02 * largest_eigenvalue(normal, start, 60))
 
     def _iterate(self, Y: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         X = self._start(Y)
@@ -122,7 +133,10 @@ class Sart(Sirt):
             block = matrix[rows]
             # The transpose is stored too: both products then run along rows.
             entry = rows, block, csr_array(block.T)
-            sums = np.asarray(block.sum(axis=1)).ravel(), np.asarray(block.sum(axis=0)).ravel()
+            sums = [np.asarray(block.sum(axis=axis)).ravel() for axis in (1, 0)]
+            _inverse(sums[0]), _inverse(sums[1])  # refuses what is negative on the whole
+            size = abs(block)
+            sums = [np.asarray(size.sum(axis=axis)).ravel() for axis in (1, 0)]
             self.blocks_.append((*entry, _inverse(sums[0]), self.relaxation * _inverse(sums[1])))
 
     def _iterate(self, Y: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:

@@ -11,10 +11,12 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from invae.classical.base import ClassicalMethod, error_scale, forward, relative_error
+from invae.classical.base import ClassicalMethod
 from invae.errors import InputError
 from invae.linalg.factorise import thin_svd
 from invae.linalg.filters import inverse_factors, numerical_rank
+from invae.linalg.samples import error_scale, relative_error
+from invae.operators.rows import forward
 
 __all__ = ["SingularBasis", "SpectralMethod", "TransformBasis", "singular_basis"]
 

@@ -14,9 +14,11 @@ from typing import Any
 import numba
 import numpy as np
 
-from invae.classical.base import adjoint, forward
 from invae.classical.tv import TotalVariation
 from invae.errors import InputError
+from invae.linalg.power import largest_eigenvalue
+from invae.linalg.samples import is_number, shown
+from invae.operators.rows import adjoint, forward
 
 __all__ = ["TotalGeneralisedVariation"]
 
@@ -53,27 +55,26 @@ class TotalGeneralisedVariation(TotalVariation):
         self.beta = beta
 
     def _set_steps(self) -> None:
-        if not self.beta > 0:
-            raise InputError(f"beta={self.beta}; the price of a change of slope must be > 0")
+        if not (is_number(self.beta) and self.beta > 0):
+            raise InputError(f"beta={shown(self.beta)}; the price of a change of slope must be > 0")
         super()._set_steps()
         # The slopes join the primal variables: their step, and one factor for both so that the norm is <= 1.
         n = self.operator.shape[1]
         step, slope_step = self.step_.ravel(), 1.0 / (4 * self.share_)
-        rng = np.random.default_rng(self._seed)
-        x, w = rng.standard_normal((1, n)), rng.standard_normal((1, 2, *self.grid_))
-        norm = 1.0
-        for _ in range(60):
-            size = np.sqrt(np.sum(x**2) + np.sum(w**2))
-            zx, zw = np.sqrt(step) * x / size, np.sqrt(slope_step) * w / size
+
+        def normal(v: np.ndarray) -> np.ndarray:
+            zx, zw = np.sqrt(step) * v[:, :n], np.sqrt(slope_step) * v[:, n:].reshape(1, 2, *self.grid_)
             P, R = np.zeros_like(zw), np.zeros((1, 3, *self.grid_))
             one, free = np.full(1, 0.5 * self.share_), np.full(1, np.inf)
             _slope_dual_step(P, zx.reshape(1, *self.grid_), zw, one, free)
             _curvature_dual_step(R, zw, one, free)
             gx, gw = np.zeros((1, *self.grid_)), np.zeros_like(zw)
             _transposed(P, R, gx, gw)
-            x = np.sqrt(step) * (adjoint(self.operator, forward(self.operator, zx)) + gx.reshape(1, -1))
-            w = np.sqrt(slope_step) * gw
-            norm = float(np.sqrt(np.sum(x**2) + np.sum(w**2)))
+            x = adjoint(self.operator, forward(self.operator, zx)) + gx.reshape(1, -1)
+            return np.concatenate([np.sqrt(step) * x, np.sqrt(slope_step) * gw.reshape(1, -1)], axis=1)
+
+        start = np.random.default_rng(self._seed).standard_normal((1, 3 * n))
+        norm = largest_eigenvalue(normal, start, 60)
         self.step_ = self.step_ / (1.05 * norm)
         self.slope_step_ = slope_step / (1.05 * norm)
 

@@ -13,6 +13,7 @@ from invae.classical.derivatives import generalised_basis
 from invae.classical.spectral import SpectralMethod, singular_basis
 from invae.errors import InputError
 from invae.linalg.filters import tikhonov
+from invae.linalg.samples import is_number, shown
 
 __all__ = ["Tikhonov"]
 
@@ -62,8 +63,8 @@ class Tikhonov(SpectralMethod):
         self.order = order
 
     def _prepare(self) -> None:
-        if self.order not in (0, 1, 2):
-            raise InputError(f"order={self.order}; use 0 (signal), 1 (gradient) or 2 (Laplacian)")
+        if not is_number(self.order) or self.order not in (0, 1, 2):
+            raise InputError(f"order={shown(self.order)}; use 0 (signal), 1 (gradient) or 2 (Laplacian)")
         if self.order == 0:
             self.basis_ = singular_basis(self.operator)
             self.penalty_ = np.ones(len(self.basis_.s))

@@ -14,18 +14,17 @@ Chambolle, Pock (2011), J. Math. Imaging Vis. 40, with the diagonal steps of Poc
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
 import numpy as np
 
-from invae.classical.base import ClassicalMethod, adjoint, forward
+from invae.classical.base import ClassicalMethod, iterations_used_up
 from invae.classical.gradients import dual_step, gradient, primal_step, total_variation
 from invae.errors import InputError
+from invae.linalg.power import largest_eigenvalue
+from invae.operators.rows import adjoint, forward
 
 __all__ = ["TotalVariation"]
-
-logger = logging.getLogger(__name__)
 
 
 class TotalVariation(ClassicalMethod):
@@ -101,6 +100,9 @@ class TotalVariation(ClassicalMethod):
     def _solve(self, Y: np.ndarray, values: np.ndarray) -> np.ndarray:
         return self._run(Y, np.broadcast_to(values, len(Y)), None)[0]
 
+    def _shortfall(self) -> str:
+        return iterations_used_up(self)
+
     # The primal-dual iteration
 
     def _set_steps(self) -> None:
@@ -118,15 +120,14 @@ class TotalVariation(ClassicalMethod):
         self.row_mean_ = r
         self.share_ = _GRADIENT_SHARE * r * c
         step = 1.0 / (r * np.maximum(columns, 1e-2 * c) + 4 * self.share_)
-        x = np.random.default_rng(self._seed).standard_normal((1, n))
-        norm = 1.0
-        for _ in range(50):
-            x /= np.linalg.norm(x)
+
+        def normal(x: np.ndarray) -> np.ndarray:
             z = x * np.sqrt(step)
             y = adjoint(F, forward(F, z)) + 0.5 * self.share_ * _gradient_normal(z.reshape(1, *self.grid_))
-            y *= np.sqrt(step)
-            norm = float(np.linalg.norm(y))
-            x = y
+            return y * np.sqrt(step)
+
+        start = np.random.default_rng(self._seed).standard_normal((1, n))
+        norm = largest_eigenvalue(normal, start, 50)
         self.step_ = (step / (1.05 * norm)).reshape(self.grid_) if norm > 0 else step.reshape(self.grid_)
 
     def _run(
@@ -181,8 +182,6 @@ class TotalVariation(ClassicalMethod):
                 state = {name: array[~done] for name, array in state.items()}
             if not len(state["row"]):
                 break
-        if not self.converged_.all():
-            logger.info("total variation: %d of %d rows used all iterations", N - self.converged_.sum(), N)
         if ball is None:
             return out, np.array(values, np.float64)
         # At the optimum Q = (weight / lambda) (F x - y).

@@ -7,18 +7,18 @@ O'Donoghue, Candes 2015). With x >= 0 the proximal map itself is a small dual pr
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
 import numpy as np
 from scipy.sparse import csr_array
 
-from invae.classical.base import ClassicalMethod, adjoint, forward, operator_norm
+from invae.classical.base import ClassicalMethod, iterations_used_up
 from invae.errors import InputError
+from invae.extras import optional_imports
+from invae.linalg.samples import is_number, shown
+from invae.operators.rows import adjoint, forward, operator_norm
 
 __all__ = ["WaveletL1"]
-
-logger = logging.getLogger(__name__)
 
 
 class WaveletL1(ClassicalMethod):
@@ -124,9 +124,17 @@ class WaveletL1(ClassicalMethod):
                 X, V, U, t, Y, bound, row = (part[~done] for part in (X, V, U, t, Y, bound, row))
             if not len(row):
                 break
-        if not self.converged_.all():
-            logger.info("wavelets: %d of %d rows used all iterations", N - self.converged_.sum(), N)
         return out
+
+    def _reconstruct(self, Y: np.ndarray, truth: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+        values = self._choose(Y, truth)
+        self._reached = self.converged_ if self.parameter == "discrepancy" else np.ones(len(Y), bool)
+        X = self._solve(Y, values)
+        self.converged_ &= self._reached
+        return X, values
+
+    def _shortfall(self) -> str:
+        return iterations_used_up(self) if self._reached.all() else super()._shortfall()
 
     def _proximal(self, Z: np.ndarray, bound: np.ndarray, U: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """argmin 1/2 ||x - z||^2 + bound |W x|_1 over allowed x, and the dual to start from next."""
@@ -156,11 +164,13 @@ class OrthonormalWavelets:
     """
 
     def __init__(self, dims: tuple[int, ...], wavelet: str, levels: int | None) -> None:
-        import pywt
+        with optional_imports():
+            import pywt
 
-        if wavelet not in pywt.wavelist(kind="discrete") or not pywt.Wavelet(wavelet).orthogonal:
+        named = isinstance(wavelet, str) and wavelet in pywt.wavelist(kind="discrete")
+        if not named or not pywt.Wavelet(wavelet).orthogonal:
             raise InputError(
-                f"wavelet={wavelet!r} is no orthogonal wavelet of PyWavelets; use e.g. 'haar' or 'db4'"
+                f"wavelet={shown(wavelet)} is no orthogonal wavelet of PyWavelets; use e.g. 'haar' or 'db4'"
             )
         if len(dims) > 2:
             raise InputError(f"signals of shape {dims}: wavelets here are for one or two dimensions")
@@ -170,12 +180,14 @@ class OrthonormalWavelets:
             levels = min(divisible, max(usual, 1))
         if divisible == 0:
             raise InputError(f"sides {dims} can be halved 0 times; pad or cut the signals to even sides")
-        if not 1 <= levels <= divisible:
+        if not is_number(levels, 1) or int(levels) != levels or levels > divisible:
             raise InputError(
-                f"sides {dims} can be halved {divisible} times, not {levels}; use 1 <= levels <= {divisible}"
+                f"sides {dims} can be halved {divisible} times, not {shown(levels)}; "
+                f"use 1 <= levels <= {divisible}"
             )
         self.dims = dims
         self._matrices = []
+        levels = int(levels)
         for level in range(levels):
             sides = [size >> level for size in dims]
             self._matrices.append([_analysis_matrix(pywt, wavelet, side) for side in sides])

@@ -7,7 +7,9 @@ Data go to stdout, talk goes to stderr. Exit status: 0 done, 1 could not be done
 from __future__ import annotations
 
 import logging
+import os
 import sys
+import threading
 import warnings
 from collections.abc import Sequence
 from typing import Annotated
@@ -15,6 +17,7 @@ from typing import Annotated
 import typer
 
 from invae.cli import (
+    calibration,
     compression,
     conversion,
     datasets,
@@ -23,8 +26,9 @@ from invae.cli import (
     reconstruction,
     simulation,
     training,
+    warming,
 )
-from invae.cli.console import say
+from invae.cli.console import say, stop_telling
 from invae.errors import InvaeError, InvaeWarning
 
 __all__ = ["app", "main"]
@@ -39,7 +43,16 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for group in (information, conversion, reconstruction, training, compression, evaluation):
+for group in (
+    information,
+    conversion,
+    reconstruction,
+    calibration,
+    training,
+    compression,
+    evaluation,
+    warming,
+):
     for verb in group.VERBS:
         app.command()(verb)
 app.add_typer(simulation.app)
@@ -68,21 +81,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logger = logging.getLogger("invae")
     level = logger.level
     logger.addHandler(handler)
-    heard = _Warnings()
+    told = _Warnings()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("always", InvaeWarning)
-            warnings.showwarning = heard.show
+            warnings.showwarning = told.show  # type: ignore[assignment]
             app(args=_settings_first(sys.argv[1:] if arguments is None else arguments), prog_name="invae")
     except SystemExit as stop:
         if stop.code == INTERRUPTED:
-            say("invae: interrupted")
+            _interrupted(at_once=arguments is None)
         return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
     except InvaeError as error:
         say(f"invae: {error}")
         return 1
     except KeyboardInterrupt:
-        say("invae: interrupted")
+        _interrupted(at_once=arguments is None)
         return INTERRUPTED
     except BrokenPipeError:
         return 0
@@ -96,10 +109,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         say(f"invae: {where}{error.strerror or error}")
         return 1
     finally:
-        heard.close()
+        told.close()
+        stop_telling()
         logger.removeHandler(handler)
         logger.setLevel(level)
     return 0
+
+
+def _interrupted(at_once: bool) -> None:
+    """Say so; ``at_once`` without waiting for threads that are deep in a kernel, whose work nobody wants."""
+    say("invae: interrupted")
+    if at_once and any(thread.name.startswith("invae-worker") for thread in threading.enumerate()):
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(INTERRUPTED)
 
 
 def _settings_first(arguments: Sequence[str]) -> list[str]:

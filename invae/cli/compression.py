@@ -10,14 +10,25 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from invae.cli.console import check_output, human_bytes, one_line, plural, print_json, progress, say
-from invae.cli.inputs import codec_model, load_inputs
-from invae.cli.outputs import Ending, curve_text, to_folder, write_item, write_items
+from invae.cli.console import (
+    check_output,
+    human_bytes,
+    one_line,
+    plural,
+    print_json,
+    progress,
+    say,
+    tell_compiling,
+)
+from invae.cli.inputs import STDIN, KeepGoing, codec_model, load_inputs, open_archive
+from invae.cli.outputs import STDOUT, Ending, curve_text, to_folder, to_stdout, write_item, write_items
 from invae.errors import InputError
 
 __all__ = ["VERBS", "compress", "decompress", "get", "list_", "verify"]
 
-ArchivePath = Annotated[Path, typer.Argument(metavar="OUT.inva", help="Archive written by invae compress.")]
+ArchivePath = Annotated[
+    Path, typer.Argument(metavar="OUT.inva", help="Archive written by invae compress; - is stdin.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON on stdout.")]
 Model = Annotated[
     str | None, typer.Option(help="Model that the archive was made with, if it is not invae's.")
@@ -28,9 +39,12 @@ Force = Annotated[bool, typer.Option("--force", help="Overwrite outputs.")]
 def compress(
     data: Annotated[
         list[Path],
-        typer.Argument(metavar="DATA", help="Scattering files, or arrays (.npy, .h5[:/path], .tif)."),
+        typer.Argument(
+            metavar="DATA",
+            help="Files, folders, patterns; scattering data or arrays (.npy, .h5[:/path], .tif); - is stdin.",
+        ),
     ],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Archive to write.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Archive to write; - is stdout.")],
     bound: Annotated[
         str,
         typer.Option(
@@ -47,6 +61,7 @@ def compress(
     q_unit: Annotated[
         str | None, typer.Option(help="Unit of q where a file does not say, e.g. 1/nm.")
     ] = None,
+    keep_going: KeepGoing = False,
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
@@ -57,27 +72,30 @@ def compress(
     check_output(output, force, data)
     coder = codec_model(model, "default")
     options = {"sigma_bound": sigma_bound, "model": coder, "embed": embed, "jobs": jobs}
-    with ExitStack() as opened, progress("compressing") as update:
-        content, size = load_inputs(data, q_unit, opened)
-        write_archive(output, content, bound, overwrite=force, progress=update, **options)
-    with Archive(output) as archive:
-        facts = archive.info
+    if as_json and str(output) == STDOUT:
+        raise typer.BadParameter("--json and -o - cannot both have stdout")
+    tell_compiling()
+    with ExitStack() as opened, to_stdout(output, ".inva") as target, progress("compressing") as update:
+        content, size, n_failed = load_inputs(data, q_unit, opened, keep_going)
+        write_archive(target, content, bound, overwrite=force, progress=update, **options)
+        with Archive(target) as archive:
+            facts = archive.info
     facts |= {"archive": str(output), "source_bytes": size, "ratio": size / max(1, facts["bytes"])}
     if as_json:
         print_json(facts)
-        return
-    say(
-        f"{output}: {plural(facts['records'], 'record')}, {human_bytes(size)} of files in "
-        f"{human_bytes(facts['bytes'])} ({facts['ratio']:.3g} x), bound {facts['bound']}, "
-        f"largest error {facts['max_error_in_bounds']:.3g} of it"
-    )
+    else:
+        say(
+            f"{output}: {plural(facts['records'], 'record')}, {human_bytes(size)} of files in "
+            f"{human_bytes(facts['bytes'])} ({facts['ratio']:.3g} x), bound {facts['bound']}, "
+            f"largest error {facts['max_error_in_bounds']:.3g} of it"
+        )
+    if n_failed:
+        raise typer.Exit(1)
 
 
 def list_(archive: ArchivePath, as_json: AsJson = False) -> None:
     """List the names of the records in an archive, one per line."""
-    from invae.codec import Archive
-
-    with Archive(archive) as opened:
+    with open_archive(archive) as opened:
         names, facts = opened.names(), opened.info
     if as_json:
         print_json({"archive": str(archive), **facts, "names": names})
@@ -98,11 +116,12 @@ def get(
     as_json: AsJson = False,
 ) -> None:
     """Decode one record of an archive."""
-    from invae.codec import Archive
-
+    if output is not None and str(output) == STDOUT:
+        output = None
     if output is not None:
         check_output(output, force)
-    with Archive(archive, codec_model(model)) as opened:
+    tell_compiling()
+    with open_archive(archive, model) as opened:
         by_number = name not in opened.names() and re.fullmatch(r"-?\d+", name)
         record = opened[int(name) if by_number else name]
     if output is not None:
@@ -130,25 +149,29 @@ def get(
 def decompress(
     archive: ArchivePath,
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="A folder, or one .h5 or .xml file for all records.")
+        Path,
+        typer.Option(
+            "--output", "-o", help="A folder, one .h5 or .xml file for all records, or - for stdout."
+        ),
     ],
     ending: Ending = None,
     model: Model = None,
     force: Force = False,
 ) -> None:
     """Write everything an archive holds to files."""
-    from invae.codec import Archive
     from invae.data.arrays.rows import identity
 
-    with Archive(archive, codec_model(model)) as opened:
-        folder = to_folder(output, ending, force)
+    folder = to_folder(output, ending, force)
+    tell_compiling()
+    with to_stdout(output, ending or "") as target, open_archive(archive, model) as opened:
         if opened.directory.container == "stack":
             if folder:
-                output.mkdir(parents=True, exist_ok=True)
-                output /= f"{opened.names()[0]}{ending or '.npy'}"
-            write_stack(output, opened, {"archive": identity(archive), "model": model}, force)
+                target.mkdir(parents=True, exist_ok=True)
+                target /= f"{opened.names()[0]}{ending or '.npy'}"
+            source = opened.info if str(archive) == STDIN else identity(archive)
+            write_stack(target, opened, {"archive": source, "model": model}, force)
             return
-        written = write_items(output, folder, opened.names(), opened, ending, force)
+        written = write_items(target, folder, opened.names(), opened, ending, force)
     say(f"{output}: {written} written")
 
 
@@ -170,9 +193,8 @@ def write_stack(output: Path, archive: Any, job: dict[str, Any], force: bool) ->
 
 def verify(archive: ArchivePath, model: Model = None, as_json: AsJson = False) -> None:
     """Check every checksum and decode every record of an archive."""
-    from invae.codec import Archive
-
-    with Archive(archive, codec_model(model)) as opened, progress("verifying") as update:
+    tell_compiling()
+    with open_archive(archive, model) as opened, progress("verifying") as update:
         facts = opened.verify(update)
     if as_json:
         print_json({"archive": str(archive), "verified": True, **facts})

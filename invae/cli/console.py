@@ -24,7 +24,12 @@ __all__ = [
     "print_table",
     "progress",
     "say",
+    "stop_telling",
+    "tell_compiling",
 ]
+
+
+_told_of: Any = None  # the listener to numba, while a verb runs
 
 
 def say(text: str) -> None:
@@ -83,6 +88,41 @@ def progress(text: str) -> Iterator[Callable[[int, int], None]]:
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
+def tell_compiling() -> None:
+    """Say once on stderr when kernels are compiled, which takes long and happens once on a machine."""
+    from numba.core import event
+
+    class Teller(event.Listener):
+        def on_start(self, event: Any) -> None:
+            nonlocal told
+            if not told:
+                told = True
+                say(
+                    "compiling what this kind of data needs: some ten seconds, once on this machine "
+                    "(invae warm does it ahead)"
+                )
+
+        def on_end(self, event: Any) -> None:
+            pass
+
+    global _told_of
+    told = False
+    if _told_of is not None:
+        event.unregister("numba:compile", _told_of)
+    _told_of = Teller()
+    event.register("numba:compile", _told_of)
+
+
+def stop_telling() -> None:
+    """The end of `tell_compiling`."""
+    global _told_of
+    if _told_of is not None:
+        from numba.core import event
+
+        event.unregister("numba:compile", _told_of)
+        _told_of = None
+
+
 def check_output(path: str | os.PathLike[str], force: bool, sources: Iterable[Path] = ()) -> Path:
     """Refuse an output that exists (without --force) or whose folder is closed, before any work is done.
 
@@ -90,11 +130,15 @@ def check_output(path: str | os.PathLike[str], force: bool, sources: Iterable[Pa
     """
     from invae.data.arrays.files import split_inner_path
 
+    if str(path) == "-":
+        return Path("-")
     path = split_inner_path(path)[0]
     if path.resolve() in {split_inner_path(source)[0].resolve() for source in sources}:
         raise FileError(f"{path} is among the data that go in and would be lost; choose another name")
     if path.is_dir():
         raise FileError(f"{path} is a folder; name a file in it")
+    if path.exists() and not path.is_file():
+        raise FileError(f"{path} is no regular file; name one, or - for stdout where the verb has it")
     if path.exists() and not force:
         raise FileError(f"{path} exists already; choose another name or allow overwriting with --force")
     if not path.parent.is_dir():

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
 import numpy as np
 import typer
 
-from invae.cli.console import check_output, print_json, print_table, progress, say
-from invae.cli.inputs import codec_model, load_inputs
+from invae.cli.console import check_output, print_json, print_table, progress, say, tell_compiling
+from invae.cli.inputs import gather, load_inputs, open_archive
 
 __all__ = ["VERBS", "evaluate"]
 
@@ -35,15 +36,16 @@ def evaluate(
     as_json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False,
 ) -> None:
     """Compare an archive with the files it was made of: errors in units of the bound, rates, physics."""
-    from invae.codec import Archive
     from invae.evaluation import evaluate_archive
 
     if html is not None:
         check_output(html, force)
-    content, size = load_inputs(originals, q_unit)
+    with ExitStack() as opened:
+        content, size, _ = load_inputs(gather(originals, opened), q_unit)
     items = list(content.values()) if isinstance(content, dict) else content
     items = items if isinstance(items, list) else [items]
-    with Archive(packed, codec_model(model)) as archive, progress("comparing") as update:
+    tell_compiling()
+    with open_archive(packed, model) as archive, progress("comparing") as update:
         decoded, names = list(archive), archive.names()
         if archive.directory.container == "stack":
             decoded, names = [np.concatenate(decoded)], names[:1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,7 +10,7 @@ import numpy as np
 import typer
 
 from invae.cli.console import human_bytes, one_line, plural, print_json, say
-from invae.cli.inputs import kind_of, load_data
+from invae.cli.inputs import gather, kind_of, load_data
 from invae.errors import InvaeError
 
 __all__ = ["VERBS", "info"]
@@ -28,12 +29,14 @@ def info(
 ) -> None:
     """Say what files hold."""
     found, failed = [], False
-    for path in files:
-        try:
-            found.append(_describe(path, q_unit))
-        except InvaeError as error:
-            failed = True
-            found.append({"file": str(path), "kind": "error", "error": str(error)})
+    with ExitStack() as opened:
+        for path in gather(files, opened):
+            try:
+                found.append(_describe(path, q_unit))
+            except InvaeError as error:
+                failed = True
+                told = str(error) if str(path) in str(error) else f"{path}: {error}"
+                found.append({"file": str(path), "kind": "error", "error": told})
     if as_json:
         print_json(found)
     else:
@@ -68,27 +71,32 @@ def _describe(path: Path, q_unit: str | None) -> dict[str, Any]:
             "arrays": {key: [dtype, list(shape)] for key, (dtype, shape) in header["arrays"].items()},
             "libraries": header["libraries"],
         }
-    data = load_data(path, q_unit)
-    if isinstance(data, np.ndarray):
-        return base | {"kind": "array", "dtype": str(data.dtype), "shape": list(data.shape)}
-    return base | {"records": [_record(record) for record in data]}
+    with ExitStack() as opened:
+        data = load_data(path, q_unit, opened, lazy=True)
+        if not isinstance(data, list):
+            return base | {"kind": "array", "dtype": str(data.dtype), "shape": list(data.shape)}
+        return base | {"records": [_record(record) for record in data]}
 
 
 def _record(record: Any) -> dict[str, Any]:
-    arrays, rest = record.to_parts()
-    values = np.asarray(record.values)
-    finite = np.isfinite(values)
+    described = record.description()
     facts = {
         "name": record.name,
-        "kind": rest["kind"],
-        "shape": list(values.shape),
-        "dtype": str(values.dtype),
-        "arrays": [name.removeprefix("columns/") for name in sorted(arrays)],
-        "units": rest["units"],
-        "not_finite": int((~finite).sum()),
-        "negative": int((values[finite] < 0).sum()),
+        "kind": described["kind"],
+        "shape": list(record.shape),
+        "dtype": str(record.values.dtype),
+        "arrays": [name.removeprefix("columns/") for name in sorted(record.arrays())],
+        "units": described["units"],
+        "not_finite": None,
+        "negative": None,
     }
-    if rest["kind"] == "curve" and finite.any():
+    if len(record.shape) > 2:
+        # A stack may be larger than the memory: its values are not read.
+        return facts
+    values = np.asarray(record.values)
+    finite = np.isfinite(values)
+    facts |= {"not_finite": int((~finite).sum()), "negative": int((values[finite] < 0).sum())}
+    if described["kind"] == "curve" and finite.any():
         facts["q_range"] = [float(np.nanmin(record.q)), float(np.nanmax(record.q))]
     return facts
 

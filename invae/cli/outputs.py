@@ -3,20 +3,36 @@
 from __future__ import annotations
 
 import re
+import shutil
+import sys
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
 import numpy as np
 import typer
 
-from invae.cli.console import check_output, one_line, plural
+from invae.cli.console import check_output, one_line, plural, say
 from invae.errors import FormatError, InputError
 
-__all__ = ["Ending", "curve_text", "file_stems", "to_folder", "write_each", "write_item", "write_items"]
+__all__ = [
+    "STDOUT",
+    "Ending",
+    "curve_text",
+    "file_stems",
+    "to_folder",
+    "to_stdout",
+    "write_each",
+    "write_item",
+    "write_items",
+]
 
 RECORD_ENDINGS = (".h5", ".hdf5", ".hdf", ".nxs", ".xml", ".dat", ".txt", ".csv", ".abs", ".pdh", ".tsv")
 VALUE_ENDINGS = (".npy", ".tif", ".tiff")
+STDOUT = "-"
+LONGEST = 200  # bytes of a name; file systems take 255, some of which the ending and the temporary file need
 
 
 def _known_ending(text: str | None) -> str | None:
@@ -42,12 +58,32 @@ def to_folder(output: Path, ending: str | None, overwrite: bool) -> bool:
     """Whether a folder is meant and not one file; that is checked here, before any work is done."""
     from invae.data.arrays.files import split_inner_path
 
+    if str(output) == STDOUT:
+        if ending is None:
+            raise typer.BadParameter("-o - needs --to, which names the format, e.g. --to .h5")
+        return False
     if output.is_dir() or not split_inner_path(output)[0].suffix:
         return True
     check_output(output, overwrite)
     if ending is not None:
         raise typer.BadParameter(f"--to is for folders; {output} names its own format")
     return False
+
+
+@contextmanager
+def to_stdout(output: Path, ending: str) -> Iterator[Path]:
+    """Where to write what is meant for ``output``; with ``-`` it goes to stdout when it is whole."""
+    if str(output) != STDOUT:
+        yield output
+        return
+    if sys.stdout.isatty():
+        raise InputError("-o - writes bytes, which a terminal cannot show; name a file, or pipe them on")
+    with TemporaryDirectory(prefix="invae-") as folder:
+        file = Path(folder) / f"stdout{ending}"
+        yield file
+        with open(file, "rb") as source:
+            shutil.copyfileobj(source, sys.stdout.buffer)
+        sys.stdout.buffer.flush()
 
 
 def write_items(
@@ -88,14 +124,10 @@ def curve_text(curve: Any) -> str:
 
 
 def write_item(path: Path, item: Any, overwrite: bool) -> Path:
-    """Write one record with all that it holds, or (.npy, .tif, and any array) its values only."""
-    from invae.data import write, write_array
-
-    if isinstance(item, np.ndarray):
-        return write_array(path, item, overwrite)
-    if path.suffix.lower() in VALUE_ENDINGS:
-        return write_array(path, np.asarray(item.values), overwrite)
-    return write(item, path, overwrite=overwrite)
+    """Write one record with all that it holds, or (.npy, .tif, and any array) its values only, and say so."""
+    written, left_out = _write(path, item, overwrite)
+    _say_left_out(str(path), left_out)
+    return written
 
 
 def write_each(
@@ -106,32 +138,60 @@ def write_each(
     A curve that text cannot hold without loss goes to HDF5 when no ending was asked for.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    count = 0
+    count, left_out = 0, set()
     for stem, item in zip(file_stems(names), items):
         suffix = ending or (
             ".npy" if isinstance(item, np.ndarray) else ".dat" if hasattr(item, "q") else ".h5"
         )
         try:
-            write_item(folder / f"{stem}{suffix}", item, overwrite)
+            left_out |= _write(folder / f"{stem}{suffix}", item, overwrite)[1]
         except (FormatError, InputError):
             if ending or suffix != ".dat":
                 raise
-            write_item(folder / f"{stem}.h5", item, overwrite)
+            _write(folder / f"{stem}.h5", item, overwrite)
         count += 1
+    _say_left_out(f"{folder}/*{ending}", left_out)
     return count
 
 
+def _write(path: Path, item: Any, overwrite: bool) -> tuple[Path, set[str]]:
+    """Write an item; what of it the file does not hold."""
+    from invae.data import write, write_array
+
+    if isinstance(item, np.ndarray):
+        return write_array(path, item, overwrite), set()
+    if path.suffix.lower() not in VALUE_ENDINGS:
+        return write(item, path, overwrite=overwrite), set()
+    values = "intensity" if hasattr(item, "q") else "data"
+    left_out = {name.removeprefix("columns/") for name in item.arrays()} - {values}
+    left_out |= {name for name in ("header", "metadata", "units") if _says(getattr(item, name))}
+    return write_array(path, np.asarray(item.values), overwrite), left_out
+
+
+def _says(value: Any) -> bool:
+    """Whether a header, metadata or units state anything."""
+    return any(entry is not None for entry in value.values()) if hasattr(value, "values") else bool(value)
+
+
+def _say_left_out(where: str, left_out: set[str]) -> None:
+    if left_out:
+        say(f"{where}: values only, without {', '.join(sorted(left_out))}; .h5 keeps everything")
+
+
 def file_stems(names: Sequence[str]) -> Iterator[str]:
-    """Names made safe for files, all different on systems that do not tell upper from lower case.
+    """Names as they are, but for what no system allows in the name of a file.
+
+    All are different, also on systems that do not tell upper from lower case.
 
     Examples
     --------
-    >>> list(file_stems(["run 1", "run/1", "RUN_1", ""]))
-    ['run_1', 'run_1_2', 'RUN_1_3', 'record']
+    >>> list(file_stems(["run 1 [a]", "run/1", "RUN_1", ""]))
+    ['run 1 [a]', 'run_1', 'RUN_1_2', 'record']
     """
     taken: set[str] = set()
     for name in names:
-        stem = base = re.sub(r"[^\w.+#=-]+", "_", name).strip("._") or "record"
+        base = re.sub(r'[\x00-\x1f\x7f/\\<>:"|?*]+', "_", name).strip(". ")
+        stem = base = base.encode()[:LONGEST].decode(errors="ignore") or "record"
         count = 1
         while stem.lower() in taken:
             count += 1

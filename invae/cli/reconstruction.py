@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from enum import StrEnum
 from inspect import signature
 from pathlib import Path
@@ -11,9 +12,9 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from invae.cli.console import check_output, parse_shape, plural, print_json, progress, say
-from invae.cli.inputs import kind_of
-from invae.errors import InputError, ModelError
+from invae.cli.console import check_output, parse_shape, plural, print_json, progress, say, tell_compiling
+from invae.cli.inputs import kind_of, stored_shape
+from invae.errors import InputError, InvaeWarning, ModelError
 
 __all__ = ["VERBS", "fit", "reconstruct"]
 
@@ -81,10 +82,7 @@ def fit(
     as_json: Annotated[bool, typer.Option("--json", help="Facts of the model as JSON on stdout.")] = False,
 ) -> None:
     """Learn the map of least expected error from example signals."""
-    from invae.autoencoders import BayesRiskReconstructor
-    from invae.data.arrays.rows import open_rows
-    from invae.files import fit_file
-    from invae.persistence import save
+    from invae.files import check_pairs
 
     check_output(output, force, [signals] if measurements is None else [signals, measurements])
     if slim and (noise == "auto" or refine is not None):
@@ -93,14 +91,10 @@ def fit(
         raise typer.BadParameter("--nonnegative belongs to --refine; a linear map has no bounds")
     if operator is None and measurements is None:
         raise InputError("name the forward operator (--operator radon, blur or heat) or give --measurements")
-    with open_rows(signals) as rows:
-        if len(rows.shape) < 2:
-            raise InputError(
-                f"{signals} holds an array of shape {tuple(rows.shape)}; expected one signal per row, (N, n) "
-                "or (N, height, width)"
-            )
-        dims = tuple(rows.shape[1:]) if shape is None else parse_shape(shape)
-    options = {
+    dims = check_pairs(signals, measurements)[1:]
+    if shape is not None:
+        dims = _reshaped(signals, dims, parse_shape(shape))
+    options: dict[OperatorName, dict[str, Any]] = {
         OperatorName.radon: {
             "--angles": angles,
             "--arc": arc,
@@ -112,8 +106,24 @@ def fit(
         OperatorName.heat: {"--time": time},
     }
     _check_options(operator, options)
+    if operator is OperatorName.radon and len(dims) != 2:
+        sizes = ", ".join(map(str, dims))
+        raise InputError(
+            f"radon needs images (N, height, width), the signals have shape (N, {sizes}); "
+            "give --shape HEIGHTxWIDTH"
+        )
+    level, wanted = _noise(noise, noise_std), _rank(rank)
+
+    # All that can be wrong on the line or in the headers is found; from here on it takes time.
+    from invae.autoencoders import BayesRiskReconstructor
+    from invae.files import fit_file
+    from invae.operators import GaussianNoise
+    from invae.persistence import save
+
+    tell_compiling()
     F = None if operator is None else _operator(operator, dims, options[operator])
-    linear = BayesRiskReconstructor(F, noise=_noise(noise, noise_std), rank=_rank(rank), augment=augment)
+    spread = GaussianNoise(**level) if isinstance(level, dict) else level
+    linear = BayesRiskReconstructor(F, noise=spread, rank=wanted, augment=augment)
     model = _refined(linear, refine, nonnegative)
     sums = output.with_name(f"{output.name}.part")
     try:
@@ -133,7 +143,7 @@ def fit(
         raise typer.Exit(130) from None
     fitted = model if refine is None else model.reconstructor_
     if refine is None:
-        model.save(output, family=not slim, overwrite=force)
+        model.save(output, factors=not slim, overwrite=force)
     else:
         save(model, output, overwrite=force)
     sums.unlink(missing_ok=True)
@@ -178,8 +188,8 @@ def reconstruct(
     """Reconstruct signals from measurements with a fitted model."""
     from invae.data.arrays.files import split_inner_path
     from invae.data.arrays.rows import identity
-    from invae.files import reconstruct_file
-    from invae.persistence import load
+    from invae.files import check_measurements, reconstruct_file
+    from invae.persistence import describe, load
 
     file, inner = split_inner_path(output)
     std_output = Path(f"{file.with_name(f'{file.stem}_std{file.suffix}')}" + (f":{inner}" if inner else ""))
@@ -187,6 +197,8 @@ def reconstruct(
         check_output(path, force, [measurements, model])
     if (kind := kind_of(model)) != "model":
         raise ModelError(f"{model} is no model but holds {kind}; name a file written by invae fit")
+    check_measurements(measurements, stored_shape(describe(model)["model"]))
+    tell_compiling()
     reconstructor = load(model)
     if not hasattr(reconstructor, "predict"):
         raise ModelError(f"{model} holds a {type(reconstructor).__name__}, which cannot reconstruct")
@@ -247,12 +259,12 @@ def _operator(name: OperatorName, dims: tuple[int, ...], options: dict[str, Any]
         return Blur(dims, options["--sigma"], boundary=options["--boundary"] or "reflective")
     if name is OperatorName.heat:
         return Heat(dims, options["--time"])
-    if len(dims) != 2:
-        sizes = ", ".join(map(str, dims))
-        raise InputError(
-            f"radon needs images (N, height, width), the signals have shape (N, {sizes}); "
-            "give --shape HEIGHTxWIDTH"
-        )
+    if (
+        abs(abs(options["--arc"] or 0.0) - math.pi) < 0.01
+        or abs(abs(options["--arc"] or 0.0) - math.tau) < 0.01
+    ):
+        told = f"--arc {options['--arc']:g} is taken for degrees, a narrow fan of views; were radians meant?"
+        warnings.warn(told, InvaeWarning, stacklevel=2)
     distance = options["--source-distance"]
     arc = options["--arc"] or (180.0 if distance is None else 360.0)
     views = np.arange(options["--angles"]) * np.deg2rad(arc) / options["--angles"]
@@ -264,18 +276,33 @@ def _operator(name: OperatorName, dims: tuple[int, ...], options: dict[str, Any]
 
 
 def _noise(relative: str | None, absolute: float | None) -> Any:
-    from invae.operators import GaussianNoise
-
+    """Arguments of the noise model; or auto, or None."""
     if relative is not None and absolute is not None:
         raise typer.BadParameter("give --noise (relative) or --noise-std (absolute), not both")
     if relative is None:
-        return None if absolute is None else GaussianNoise(absolute)
+        return None if absolute is None else {"std": _level("--noise-std", absolute)}
     if relative == "auto":
         return "auto"
     try:
-        return GaussianNoise(relative=float(relative))
+        return {"relative": _level("--noise", float(relative))}
     except ValueError:
         raise typer.BadParameter(f"--noise {relative} is neither a positive number nor auto") from None
+
+
+def _level(option: str, value: float) -> float:
+    if not 0 <= value < math.inf:
+        raise typer.BadParameter(f"{option} {value:g} is negative or no number")
+    return value
+
+
+def _reshaped(path: Path, stored: tuple[int, ...], wanted: tuple[int, ...]) -> tuple[int, ...]:
+    if math.prod(stored) != math.prod(wanted):
+        sizes, asked = (", ".join(map(str, shape)) for shape in (stored, wanted))
+        raise InputError(
+            f"{path} holds signals of shape ({sizes}), {math.prod(stored)} values each, which is not "
+            f"({asked}) as --shape says; give the shape of one signal"
+        )
+    return wanted
 
 
 def _rank(text: str) -> int | str:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
 import typer
 
-from invae.cli.console import check_output, human_bytes, plural, print_json, progress, say
-from invae.cli.inputs import load_inputs
+from invae.cli.console import check_output, human_bytes, plural, print_json, progress, say, tell_compiling
+from invae.cli.inputs import KeepGoing, gather, load_inputs
 
 __all__ = ["VERBS", "train"]
 
@@ -26,6 +27,7 @@ def train(
     q_unit: Annotated[
         str | None, typer.Option(help="Unit of q where a file does not say, e.g. 1/nm.")
     ] = None,
+    keep_going: KeepGoing = False,
     force: Annotated[bool, typer.Option("--force", help="Overwrite the output.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Facts of the model as JSON on stdout.")] = False,
 ) -> None:
@@ -34,8 +36,9 @@ def train(
     from invae.persistence import save
 
     check_output(output, force, data)
-    content, _ = load_inputs(data, q_unit)
-    items = _items(content)
+    with ExitStack() as opened:
+        items = _items(load_inputs(gather(data, opened), q_unit, keep_going=keep_going).content)
+    tell_compiling()
     with progress("training") as update:
         model = train_codec(items, rng=seed, progress=update)
     save(model, output, overwrite=force)

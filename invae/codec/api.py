@@ -6,8 +6,6 @@ import math
 import os
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +20,13 @@ from invae.codec.l2.group import L2_GRID_GROUP, encode_l2_group
 from invae.codec.model import REFERENCE, CodecModel, default_model, fast_model, no_model
 from invae.data.arrays.atomic import atomic_path
 from invae.data.records import Curve, Frame, unique_names
-from invae.errors import BoundError, FormatError, InputError
+from invae.errors import BoundError, FileError, FormatError, InputError
+from invae.linalg.threads import workers
 
 __all__ = ["compress", "decompress", "write_archive"]
 
+# A group is what one reader decodes to reach one record: large enough that records predict each other, small
+# enough to decode within a second.
 GROUP_VALUES = 1 << 17
 GROUP_RECORDS = 1024
 MODELS = {"default": default_model, "fast": fast_model, None: no_model}
@@ -53,7 +54,8 @@ def compress(
     bound : str or Bound, default="lossless"
         ``abs:X``, ``rel:X``, ``log:X``, ``Ksigma`` or ``lossless``; of records it holds for ``intensity`` or
         ``data``; q, dq, masks, further columns and all texts are exact. See `Bound`. ``l2:X`` bounds the
-        relative L2 error of each record as a whole instead of every value, see `invae.codec.l2.group`.
+        error of each record as a whole instead of every value, relative to the spread of its values or,
+        where all are positive floats, of their logarithms: see `Bound`.
     sigma_bound : str or Bound, default="lossless"
         Bound on the standard deviations of records, and on ``sigma``. With a ``Ksigma`` bound the values
         follow the
@@ -127,9 +129,9 @@ def compress(
         )
 
     coded = []
-    with ThreadPoolExecutor(jobs) if jobs > 1 else nullcontext() as pool:
-        for found in map(code, spans) if pool is None else pool.map(code, spans):
-            coded.append(found)
+    with workers(jobs) as map_:
+        for group in map_(code, spans):
+            coded.append(group)
             if progress is not None:
                 progress(len(coded), len(spans))
     groups = [
@@ -206,8 +208,11 @@ def write_archive(
     FileError
         ``path`` exists and ``overwrite`` is false, or its folder is missing.
     """
+    if Path(path).exists() and not overwrite:
+        raise FileError(f"{path} exists already; choose another name or allow overwriting (--force)")
+    blob = compress(data, bound, **options)
     with atomic_path(path, overwrite) as temporary:
-        temporary.write_bytes(compress(data, bound, **options))
+        temporary.write_bytes(blob)
     return Path(path)
 
 

@@ -7,8 +7,10 @@ abs:X      |x' - x| <= X, in the units of the data
 rel:X      |x' - x| <= X |x|
 log:X      |log10 x' - log10 x| <= X for x > 0; values <= 0 are exact
 Ksigma     |x' - x| <= K s, s the point's own standard deviation (or sqrt(max(x, 1)) for counts)
-l2:X       ||v' - v|| <= X ||v - mean(v)|| over an array or record as a whole; v = log10 x of floats that
-           are positive everywhere, else v = x
+l2:X       ||v' - v|| <= X ||v - mean(v)|| over what is not exact in an array or record as a whole. Of
+           floats that are all positive v = log10 x: X is then a part of the spread of log10 x, not of x, and
+           a value may move by more than the part X of itself. Of integers, and where a value is zero or
+           negative, v = x
 lossless   x' = x, bit for bit
 ========== =================================================================================
 
@@ -29,9 +31,12 @@ import numpy as np
 from invae.codec.coding.transforms import in_pieces
 from invae.errors import BoundError
 
-__all__ = ["KINDS", "Bound", "poisson_sigma", "same_bits"]
+__all__ = ["KINDS", "Bound", "live_values", "poisson_sigma", "same_bits", "sentinels"]
 
 KINDS = ("lossless", "abs", "rel", "log", "sigma", "l2")
+SENTINELS = (2**16 - 1, 2**31 - 1, 2**32 - 1)
+FEW = 4  # different negative values that are taken for marks of dead pixels; more of them are data
+SAMPLE = 1 << 16  # negative values among which more than `FEW` are looked for first
 _SYNTAX = "lossless, abs:X, rel:X, log:X, l2:X or Ksigma (for example 0.25sigma), with X, K > 0"
 
 
@@ -115,7 +120,7 @@ class Bound:
         """
         x, y = np.broadcast_arrays(np.asarray(original), np.asarray(decoded))
         if self.kind == "l2":
-            return self._ratio(x, y)
+            return self._ratio(x, y, mask=None if mask is None else np.broadcast_to(mask, x.shape))
         given = {"sigma": sigma, "mask": mask}
         beside = {key: np.broadcast_to(np.asarray(a), x.shape) for key, a in given.items() if a is not None}
         return in_pieces(
@@ -133,10 +138,11 @@ class Bound:
         free = ~same & np.isfinite(xf) & np.isfinite(yf)
         if x.dtype.kind == "b":
             return out
-        if self.kind == "l2":
-            return np.where(same | free, self._whole_ratio(x, xf, yf), np.inf)
         if mask is not None:
             free &= mask == 0
+        if self.kind == "l2":
+            live = live_values(x, mask)
+            return np.where(same | (free & live), self._whole_ratio(xf[live], yf[live], x.dtype), np.inf)
         with np.errstate(all="ignore"):
             if self.kind == "log":
                 free &= (xf > 0) & (yf > 0)
@@ -157,14 +163,12 @@ class Bound:
             )[free]
         return out
 
-    def _whole_ratio(self, x: np.ndarray, before: np.ndarray, after: np.ndarray) -> float:
+    def _whole_ratio(self, v: np.ndarray, w: np.ndarray, dtype: np.dtype) -> float:
         """||v' - v|| / (X ||v - mean(v)||)."""
-        finite = np.isfinite(before)
-        v, w = before[finite], after[finite]
         with np.errstate(all="ignore"):
-            if x.dtype.kind == "f" and (x > 0).all():
+            if dtype.kind == "f" and (v > 0).all():
                 v, w = np.log10(v), np.log10(w)
-            error, size = np.linalg.norm(w - v), np.linalg.norm(v - v.mean())
+            error, size = np.linalg.norm(w - v), np.linalg.norm(v - v.mean()) if v.size else 0.0
         return float(error / (self.value * size)) if size > 0 and np.isfinite(error) else np.inf
 
     def check(self, original: Any, decoded: Any, sigma: Any = None, mask: Any = None) -> np.ndarray:
@@ -203,6 +207,27 @@ def same_bits(a: np.ndarray, b: np.ndarray) -> np.ndarray:
         return np.asarray(np.array(a, order="C").view(word) == np.array(b, order="C").view(word))
     # long doubles have padding: compare by value, every NaN equal
     return np.asarray(((a == b) & (np.signbit(a) == np.signbit(b))) | (np.isnan(a) & np.isnan(b)))
+
+
+def live_values(values: np.ndarray, mask: np.ndarray | None = None) -> np.ndarray:
+    """Where values are neither masked nor sentinels nor NaN nor infinite: what a bound leaves free."""
+    live = ~sentinels(values) if values.dtype.kind in "iu" else np.isfinite(values)
+    return live if mask is None else live & (mask == 0)
+
+
+def sentinels(values: np.ndarray) -> np.ndarray:
+    """Where an array of integers holds marks of dead pixels instead of values."""
+    marks = np.zeros(values.shape, dtype=bool)
+    if values.dtype.kind not in "iu":
+        return marks
+    largest = np.iinfo(values.dtype).max
+    for value in (*SENTINELS, largest):
+        if values.dtype.itemsize > 1 and value <= largest:
+            marks |= values == value
+    below = values < 0
+    if below.any() and np.unique(values[below][:SAMPLE]).size <= FEW and np.unique(values[below]).size <= FEW:
+        marks |= below
+    return marks
 
 
 def _wide(values: np.ndarray) -> np.ndarray:

@@ -114,7 +114,7 @@ def default_model() -> CodecModel:
 
 
 def fast_model() -> CodecModel:
-    """Return the package's model for those in a hurry: curves take more bytes and less time.
+    """Return the package's smaller model: curves take more bytes and less time.
 
     Its network for curves keeps no memory of the row. Frames are coded as by `default_model`.
     """

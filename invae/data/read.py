@@ -1,23 +1,58 @@
-"""One entry to every format: the content decides, never the extension alone."""
+"""One entry to every format: the content decides, never the extension alone.
+
+`FORMATS` is the one place where a format is added: its name, the test that knows it by its first bytes, and
+its reader.
+"""
 
 from __future__ import annotations
 
 import os
-from pathlib import Path
+from collections.abc import Callable
+from typing import NamedTuple
 
 from invae.data.arrays.files import split_inner_path
-from invae.data.formats.columns import NOTE_PREFIX, read_columns
-from invae.data.formats.foreign import refuse_foreign
-from invae.data.formats.images import is_cbf, is_edf, is_tiff, read_cbf, read_edf, read_tiff
-from invae.data.formats.isis2d import is_isis2d, read_isis2d
-from invae.data.formats.nist_vax import is_nist_vax, read_nist_vax
-from invae.data.formats.qxqy import is_danse, is_qxqy, read_danse, read_qxqy
+from invae.data.formats.cansas_xml import is_xml, read_cansas_xml
+from invae.data.formats.foreign import is_foreign, refuse_foreign
+from invae.data.formats.hdf5.nxcansas import read_hdf5
+from invae.data.formats.images.cbf import is_cbf, read_cbf
+from invae.data.formats.images.edf import is_edf, read_edf
+from invae.data.formats.images.nist_vax import is_nist_vax, read_nist_vax
+from invae.data.formats.images.tiff import read_tiff
+from invae.data.formats.source import Source, is_hdf5, is_tiff
+from invae.data.formats.text.columns import has_note, read_columns
+from invae.data.formats.text.isis2d import is_isis2d, read_isis2d
+from invae.data.formats.text.nist_ascii import is_nist_ascii, read_nist_ascii
+from invae.data.formats.text.qxqy import is_danse, is_qxqy, read_danse, read_qxqy
 from invae.data.records import Record
-from invae.errors import FileError, FormatError
+from invae.errors import FormatError
 
-__all__ = ["read"]
+__all__ = ["FORMATS", "Format", "read"]
 
-_HDF5 = b"\x89HDF\r\n\x1a\n"
+
+class Format(NamedTuple):
+    """A format: what it is called, the test by which it is known, and its reader."""
+
+    name: str
+    known: Callable[[Source], bool]
+    read: Callable[[Source], list[Record]]
+
+
+# In this order: marks of binary files first, then texts, the least certain last.
+FORMATS = (
+    Format("HDF5: NXcanSAS, canSAS2012, NeXus", is_hdf5, read_hdf5),
+    Format("TIFF", is_tiff, read_tiff),
+    Format("a file of another kind", is_foreign, refuse_foreign),
+    Format("text with a note of invae", has_note, read_columns),
+    Format("CBF", is_cbf, read_cbf),
+    Format("EDF", is_edf, read_edf),
+    Format("NIST VAX", is_nist_vax, read_nist_vax),
+    Format("canSAS XML", is_xml, read_cansas_xml),
+    Format("DANSE pixel list", is_danse, read_danse),
+    Format("ISIS 2-D text", is_isis2d, read_isis2d),
+    Format("NIST 2-D text", is_nist_ascii, read_nist_ascii),
+    Format("Qx-Qy text", is_qxqy, read_qxqy),
+    Format("columns of text", lambda source: True, read_columns),
+)
 
 
 def read(path: str | os.PathLike[str], q_unit: str | None = None, lazy: bool | None = None) -> list[Record]:
@@ -33,7 +68,7 @@ def read(path: str | os.PathLike[str], q_unit: str | None = None, lazy: bool | N
         Unit of q, for instance ``"1/nm"``, where the file does not state it. Without it such a file brings an
         `InvaeWarning` and its unit stays ``None``.
     lazy : bool, optional
-        Leave stacks of HDF5 images on disk until they are sliced; by default those above 256 MiB.
+        Leave stacks of HDF5 and TIFF images on disk until they are sliced; by default those above 256 MiB.
 
     Returns
     -------
@@ -43,9 +78,9 @@ def read(path: str | os.PathLike[str], q_unit: str | None = None, lazy: bool | N
     Raises
     ------
     FileError
-        The file is missing or cannot be opened.
+        The file is missing, cannot be opened, or is being written by another program.
     FormatError
-        The content is of an unknown format or damaged; the message names the place.
+        The content is of an unknown format or damaged; the message names the file and the place in it.
 
     Examples
     --------
@@ -55,59 +90,10 @@ def read(path: str | os.PathLike[str], q_unit: str | None = None, lazy: bool | N
     ('LOQ_Standard_TK49_SANS', (102,), '1/A')
     """
     file, inner = split_inner_path(path)
-    head = _head(file)
-    if head.startswith(_HDF5):
-        from invae.data.formats.nxcansas import read_hdf5
-
-        return read_hdf5(file, inner, lazy)
-    if inner is not None:
-        raise FormatError(f"{file.name} is not an HDF5 file, so it has no path {inner!r} inside")
-    if not head:
-        raise FormatError(f"{file.name}: the file is empty")
-    if is_tiff(head):
-        return list(read_tiff(file))
-    refuse_foreign(file, head)
-    raw = file.read_bytes()
-    if NOTE_PREFIX.encode() in head:
-        return [read_columns(file, raw, q_unit)]
-    if is_cbf(head):
-        return list(read_cbf(file, raw))
-    if is_edf(head):
-        return list(read_edf(file, raw))
-    if is_nist_vax(raw):
-        return [read_nist_vax(file, raw)]
-    if _is_xml(head):
-        from invae.data.formats.cansas_xml import read_cansas_xml
-
-        return list(read_cansas_xml(file, raw))
-    if is_danse(head):
-        return [read_danse(file, raw)]
-    if is_isis2d(head):
-        return [read_isis2d(file, raw)]
-    if is_qxqy(head):
-        return [read_qxqy(file, raw, q_unit)]
-    return [read_columns(file, raw, q_unit)]
-
-
-def _head(file: Path) -> bytes:
-    if file.is_dir():
-        raise FileError(f"{file} is a folder; pass the files in it")
-    if not file.exists():
-        raise FileError(f"no file at {file}")
-    try:
-        with open(file, "rb") as stream:
-            return stream.read(4096)
-    except OSError as error:
-        raise FileError(f"{file} cannot be read: {error.strerror}") from error
-
-
-def _is_xml(head: bytes) -> bool:
-    if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        head = head.decode("utf-16", "ignore").encode()
-    start = head.lstrip(b"\xef\xbb\xbf \t\r\n")
-    if not start.startswith(b"<"):
-        return False
-    # "<X> <Y>" is the usual label line of a text table, not a tag.
-    return start.startswith((b"<?", b"<!")) or (
-        start[1:2].isalpha() and not start[:3].upper().startswith(b"<X>")
-    )
+    source = Source(file, inner, q_unit, lazy)
+    if not source.head:
+        raise FormatError(f"{source.label}: the file is empty")
+    chosen = next(known for known in FORMATS if known.known(source))
+    if inner is not None and chosen.known is not is_hdf5:
+        raise FormatError(f"{source.label} is not an HDF5 file, so it has no path {inner!r} inside")
+    return chosen.read(source)

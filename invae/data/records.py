@@ -14,10 +14,12 @@ import dataclasses
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
+from invae.data.arguments import mapping, real_array, stays_on_disk
+from invae.data.texts import without_surrogates
 from invae.errors import InputError
 
 __all__ = ["Curve", "Frame", "Record", "from_parts", "identical", "unique_names"]
@@ -28,9 +30,18 @@ _COLUMN = "columns/"
 class _Parts:
     """What both kinds of record share: splitting, replacing, comparing."""
 
-    _kind: str
-    _values: str
-    _arrays: tuple[str, ...]
+    _kind: ClassVar[str]
+    _values: ClassVar[str]
+    _arrays: ClassVar[tuple[str, ...]]
+    _needed: ClassVar[tuple[str, ...]]
+    if TYPE_CHECKING:  # the fields of the two dataclasses below
+        mask: np.ndarray | None
+        columns: Mapping[str, np.ndarray]
+        units: Mapping[str, str | None]
+        name: str
+        metadata: Mapping[str, Any]
+        header: str
+        source: str
 
     @property
     def values(self) -> np.ndarray:
@@ -42,11 +53,11 @@ class _Parts:
         """Shape of ``values``."""
         return tuple(self.values.shape)
 
-    def replace(self, **changes: Any):
+    def replace(self, **changes: Any) -> Self:
         """Copy of the record with some fields changed; ``values`` stands for the measured values."""
         if "values" in changes:
             changes[self._values] = changes.pop("values")
-        return dataclasses.replace(self, **changes)
+        return dataclasses.replace(self, **changes)  # type: ignore[type-var]
 
     def arrays(self) -> dict[str, Any]:
         """Every array by name, further ones as ``columns/NAME``; a stack on disk stays there."""
@@ -69,19 +80,33 @@ class _Parts:
         return {key: np.asarray(array) for key, array in self.arrays().items()}, self.description()
 
     def _settle(self) -> None:
+        values = getattr(self, self._values)
+        if isinstance(values, np.ma.MaskedArray) and values.mask is not np.ma.nomask:
+            if self.mask is not None:
+                raise InputError(
+                    f"{self._kind}: {self._values} is a masked array, and a mask is given beside it"
+                )
+            object.__setattr__(self, "mask", np.ma.getmaskarray(values).astype(np.uint8))
+            object.__setattr__(self, self._values, values.data)
         for key in self._arrays:
-            if getattr(self, key) is not None:
+            if getattr(self, key) is not None or key in self._needed:
                 object.__setattr__(self, key, _frozen(getattr(self, key), key))
-        columns = {str(key): _frozen(column, key) for key, column in dict(self.columns).items()}
+        columns = {
+            without_surrogates(str(key)): _frozen(column, key)
+            for key, column in mapping(self.columns, "columns").items()
+        }
         object.__setattr__(self, "columns", columns)
-        object.__setattr__(self, "metadata", _json_copy(self.metadata, "metadata"))
-        units = {str(key): unit for key, unit in dict(self.units).items()}
+        object.__setattr__(
+            self, "metadata", without_surrogates(_json_copy(mapping(self.metadata, "metadata"), "metadata"))
+        )
+        units = without_surrogates({str(key): unit for key, unit in mapping(self.units, "units").items()})
         if any(unit is not None and not isinstance(unit, str) for unit in units.values()):
             raise InputError(f"units must be texts or None, got {units}")
         object.__setattr__(self, "units", units)
         for key in ("name", "header", "source"):
             if not isinstance(getattr(self, key), str):
                 raise InputError(f"{key} must be a text, got {type(getattr(self, key)).__name__}")
+            object.__setattr__(self, key, without_surrogates(getattr(self, key)))
 
     def _same_shape(self, keys: Iterable[str], shape: tuple[int, ...]) -> None:
         for key in keys:
@@ -108,7 +133,8 @@ class Curve(_Parts):
     dq : ndarray of shape (N,) or None
         Resolution of q.
     mask : ndarray of shape (N,) or None
-        As stored: by the NXcanSAS convention non-zero means that the point is masked out.
+        As stored; the mask of a masked array that is given as the intensity. By the NXcanSAS convention
+        non-zero means that the point is masked out.
     columns : dict of str to ndarray
         Everything else that is numeric: slit resolution ``dql`` and ``dqw``, further columns of the table,
         and arrays of other lengths such as ``transmission_spectrum/T``.
@@ -145,9 +171,10 @@ class Curve(_Parts):
     header: str = ""
     source: str = ""
 
-    _kind = "curve"
-    _values = "intensity"
-    _arrays = ("q", "intensity", "sigma", "dq", "mask")
+    _kind: ClassVar[str] = "curve"
+    _values: ClassVar[str] = "intensity"
+    _needed: ClassVar[tuple[str, ...]] = ("q", "intensity")
+    _arrays: ClassVar[tuple[str, ...]] = ("q", "intensity", "sigma", "dq", "mask")
 
     def __post_init__(self) -> None:
         self._settle()
@@ -197,9 +224,10 @@ class Frame(_Parts):
     header: str = ""
     source: str = ""
 
-    _kind = "frame"
-    _values = "data"
-    _arrays = ("data", "mask", "sigma", "qx", "qy")
+    _kind: ClassVar[str] = "frame"
+    _values: ClassVar[str] = "data"
+    _needed: ClassVar[tuple[str, ...]] = ("data",)
+    _arrays: ClassVar[tuple[str, ...]] = ("data", "mask", "sigma", "qx", "qy")
 
     def __post_init__(self) -> None:
         self._settle()
@@ -227,7 +255,8 @@ def from_parts(arrays: Mapping[str, np.ndarray], metadata: Mapping[str, Any]) ->
     InputError
         The parts are not those of a record.
     """
-    kind = _KINDS.get(metadata.get("kind", ""))
+    arrays, metadata = mapping(arrays, "arrays"), mapping(metadata, "metadata")
+    kind = _KINDS.get(str(metadata.get("kind", "")))
     if kind is None:
         raise InputError(
             f"record kind {metadata.get('kind')!r} is unknown; expected one of {', '.join(_KINDS)}"
@@ -235,19 +264,16 @@ def from_parts(arrays: Mapping[str, np.ndarray], metadata: Mapping[str, Any]) ->
     unknown = [key for key in arrays if key not in kind._arrays and not key.startswith(_COLUMN)]
     if unknown:
         raise InputError(f"a {kind._kind} has no array {unknown[0]!r}; further ones are named {_COLUMN}NAME")
-    if not set(kind._arrays[: 2 if kind is Curve else 1]) <= set(arrays):
+    if not set(kind._needed) <= set(arrays):
         raise InputError(
             f"parts of a {kind._kind} lack {kind._values!r}; got {', '.join(arrays) or 'no array'}"
         )
-    return kind(
-        **{key: array for key, array in arrays.items() if key in kind._arrays},
-        columns={
-            key.removeprefix(_COLUMN): array for key, array in arrays.items() if key.startswith(_COLUMN)
-        },
-        **{
-            key: metadata[key] for key in ("name", "units", "metadata", "header", "source") if key in metadata
-        },
-    )
+    fields: dict[str, Any] = {key: array for key, array in arrays.items() if key in kind._arrays}
+    fields["columns"] = {
+        key.removeprefix(_COLUMN): array for key, array in arrays.items() if key.startswith(_COLUMN)
+    }
+    described = ("name", "units", "metadata", "header", "source")
+    return kind(**fields, **{key: metadata[key] for key in described if key in metadata})
 
 
 def identical(a: Record, b: Record) -> bool:
@@ -270,7 +296,12 @@ def unique_names(records: Iterable[Record]) -> list[str]:
     >>> unique_names([Frame(np.zeros(1), name="run"), Frame(np.zeros(1), name="run"), Frame(np.zeros(1))])
     ['run', 'run#2', 'record']
     """
+    if not isinstance(records, Iterable) or isinstance(records, str | bytes | Mapping):
+        raise InputError(f"records must be a list of Curve or Frame, got a {type(records).__qualname__}")
     records = list(records)
+    wrong = [record for record in records if not isinstance(record, Curve | Frame)]
+    if wrong:
+        raise InputError(f"records must be Curve or Frame, got a {type(wrong[0]).__qualname__}")
     stated = {record.name or "record" for record in records}
     taken: set[str] = set()
     names = []
@@ -286,18 +317,9 @@ def unique_names(records: Iterable[Record]) -> list[str]:
 
 
 def _frozen(array: Any, key: str) -> Any:
-    if not isinstance(array, np.ndarray):
-        if (
-            key == "data"
-            and hasattr(array, "shape")
-            and hasattr(array, "dtype")
-            and hasattr(array, "__getitem__")
-        ):
-            return array
-        array = np.asarray(array)
-    if array.dtype.kind not in "biuf":
-        raise InputError(f"{key} has dtype {array.dtype}; records hold real numbers and booleans only")
-    view = array.view()
+    if key == "data" and stays_on_disk(array):
+        return array
+    view = real_array(array, key).view()
     view.flags.writeable = False
     return view
 

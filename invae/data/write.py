@@ -2,25 +2,57 @@
 
 from __future__ import annotations
 
+import math
 import os
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any, NamedTuple
 
+from invae.data.arguments import file_path, one_of
 from invae.data.arrays.atomic import atomic_path
+from invae.data.formats.hdf5.write_nxcansas import write_nxcansas
+from invae.data.formats.text.write_columns import columns_bytes
 from invae.data.formats.write_cansas_xml import cansas_xml_bytes
-from invae.data.formats.write_columns import columns_bytes
-from invae.data.formats.write_nxcansas import write_nxcansas
 from invae.data.read import read
 from invae.data.records import Curve, Frame, Record, identical
 from invae.errors import FormatError, InputError, InvaeError, InvaeWarning
 
-__all__ = ["FORMATS", "write"]
+__all__ = ["FORMATS", "Format", "write"]
+
+
+class Format(NamedTuple):
+    """A format: its usual endings, the most records it holds, and the writer of them to a path.
+
+    The writer is called as ``write(records, temporary, target, with_notes)``: without notes first, and with
+    them where the file would not give the records back.
+    """
+
+    endings: tuple[str, ...]
+    most: float
+    write: Callable[[list[Record], Path, Path, bool], object]
+
 
 FORMATS = {
-    "nxcansas": (".h5", ".hdf5", ".hdf", ".nxs"),
-    "cansas_xml": (".xml",),
-    "columns": (".dat", ".txt", ".csv", ".abs", ".pdh", ".tsv"),
+    "nxcansas": Format(
+        (".h5", ".hdf5", ".hdf", ".nxs"),
+        math.inf,
+        lambda records, temporary, target, with_notes: write_nxcansas(records, temporary),
+    ),
+    "cansas_xml": Format(
+        (".xml",),
+        math.inf,
+        lambda records, temporary, target, with_notes: temporary.write_bytes(
+            cansas_xml_bytes(records, target, with_notes)
+        ),
+    ),
+    "columns": Format(
+        (".dat", ".txt", ".csv", ".abs", ".pdh", ".tsv"),
+        1,
+        lambda records, temporary, target, with_notes: temporary.write_bytes(
+            columns_bytes(records[0], target, native=not with_notes)
+        ),
+    ),
 }
 
 
@@ -66,24 +98,19 @@ def write(
     >>> again.units, again.intensity
     ({'q': '1/nm'}, array([ 3., nan]))
     """
-    records = [records] if isinstance(records, Curve | Frame) else list(records)
-    target = Path(path)
+    records = [records] if isinstance(records, Curve | Frame) else _checked(records)
+    target = file_path(path)
     kind = _format(target, format)
     if not records:
         raise InputError(f"nothing to write to {target}: the list of records is empty")
-    if kind == "columns" and len(records) > 1:
+    if len(records) > FORMATS[kind].most:
         raise InputError(
             f"a text table holds one curve, got {len(records)}; write .xml or .h5, or a file for each"
         )
     with atomic_path(target, overwrite) as temporary:
         # A record that came from the same format may need no note; whether its plain form is enough is tried.
         for with_notes in (False, True):
-            if kind == "nxcansas":
-                write_nxcansas(records, temporary)
-            elif kind == "cansas_xml":
-                temporary.write_bytes(cansas_xml_bytes(records, target, with_notes))
-            else:
-                temporary.write_bytes(columns_bytes(records[0], target, not with_notes))
+            FORMATS[kind].write(records, temporary, target, with_notes)
             if _comes_back(records, temporary):
                 break
         else:
@@ -93,17 +120,28 @@ def write(
     return target
 
 
+def _checked(records: Any) -> list[Record]:
+    several = isinstance(records, Iterable) and not isinstance(records, str | bytes)
+    listed = list(records) if several else [records]
+    for record in listed:
+        if not isinstance(record, Curve | Frame):
+            raise InputError(
+                "records must be Curve or Frame, got "
+                f"{type(record).__module__}.{type(record).__qualname__}: make one, "
+                "invae.Frame(data=array), or write the plain array with write_array"
+            )
+    return listed
+
+
 def _format(target: Path, format: str | None) -> str:
     if format is not None:
-        if format not in FORMATS:
-            raise InputError(f"unknown format {format!r}; known are {', '.join(FORMATS)}")
-        return format
-    for kind, endings in FORMATS.items():
-        if target.suffix.lower() in endings:
+        return one_of(format, FORMATS, "format")
+    for kind, known in FORMATS.items():
+        if target.suffix.lower() in known.endings:
             return kind
-    endings = ", ".join(ending for all_endings in FORMATS.values() for ending in all_endings)
+    listed = ", ".join(ending for known in FORMATS.values() for ending in known.endings)
     raise InputError(
-        f"cannot tell the format of {target.name!r} from its ending; use {endings}, or pass format"
+        f"cannot tell the format of {target.name!r} from its ending; use {listed}, or pass format"
     )
 
 
@@ -119,7 +157,7 @@ def _comes_back(records: list[Record], temporary: Path) -> bool:
     if len(again) != len(records):
         return False
     for record, other in zip(records, again):
-        changes = {"source": record.source}
+        changes: dict[str, Any] = {"source": record.source}
         if other.name == temporary.stem:
             # The format has no place for a name: the file's name stands for it.
             changes["name"] = record.name

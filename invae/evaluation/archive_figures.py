@@ -57,7 +57,7 @@ def worst_frames(
 
 
 def _curve(name: str, original: Curve, decoded: Curve, bound: Any) -> dict[str, Any]:
-    curve = {
+    curve: dict[str, Any] = {
         "title": name if len(name) <= 40 else f"{name[:39]}…",
         "q": _floats(original.q),
         "intensity": _floats(original.intensity),
@@ -113,7 +113,7 @@ def _views(name: str, original: Curve, decoded: Curve) -> dict[str, Any] | None:
 
 
 def _frame(name: str, original: Any, decoded: Any, bound: Any) -> dict[str, Any]:
-    image = first_image(original)
+    image = np.asarray(first_image(original))
     frame: dict[str, Any] = {
         "title": name if len(name) <= 40 else f"{name[:39]}…",
         "data": image,

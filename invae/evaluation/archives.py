@@ -144,11 +144,11 @@ def _record_row(name: str, a: Item, b: Item, bound: Any, sigma_bound: Any) -> di
         keep = np.ones(x.shape, bool) if mask is None else np.asarray(mask) == 0
         usable = good & keep & np.isfinite(sigma) & (np.asarray(sigma) > 0)
         if usable.any():
-            found = error_statistics(x[usable], y[usable], np.asarray(sigma)[usable])
-            row["max |error| / sigma"] = found["max"]
-            row["rms error / sigma"] = found["rms"]
-            row["noise inflation"] = found["noise_inflation"]
-            row["lag-1 correlation"] = found["lag_1"]
+            statistics = error_statistics(x[usable], y[usable], np.asarray(sigma)[usable])
+            row["max |error| / sigma"] = statistics["max"]
+            row["rms error / sigma"] = statistics["rms"]
+            row["noise inflation"] = statistics["noise_inflation"]
+            row["lag-1 correlation"] = statistics["lag_1"]
     if not isinstance(a, Curve) and (rings := ring_shifts(a, b)) is not None:
         row["max |ring z|"] = rings.max_abs
         row["rms ring z"] = rings.rms
@@ -160,7 +160,7 @@ def _physics_rows(name: str, a: Item, b: Item) -> list[dict[str, Any]]:
         return []
     keep = np.ones(a.shape, bool) if a.mask is None else np.asarray(a.mask) == 0
     try:
-        found = compare_physics(a.q[keep], a.intensity[keep], b.intensity[keep], a.sigma[keep])
+        quantities = compare_physics(a.q[keep], a.intensity[keep], b.intensity[keep], a.sigma[keep])
     except InvaeError as error:
         log.info("%s: no derived quantities: %s", name, error)
         return []
@@ -175,7 +175,7 @@ def _physics_rows(name: str, a: Item, b: Item) -> list[dict[str, Any]]:
             "valid": bool(row["valid"]),
             "note": row["note"],
         }
-        for row in found
+        for row in quantities
     ]
 
 
@@ -205,9 +205,9 @@ def _totals(rows, physics, originals, bound, source_bytes, stored_bytes) -> list
         ]
     facts.append((f"largest error / bound ({bound.text})", max(row["max error / bound"] for row in rows)))
     for column in ("max |error| / sigma", "max |ring z|"):
-        found = [row[column] for row in rows if column in row]
-        if found:
-            facts.append((f"largest {column.removeprefix('max ')}", max(found)))
+        values = [row[column] for row in rows if column in row]
+        if values:
+            facts.append((f"largest {column.removeprefix('max ')}", max(values)))
     for quantity in dict.fromkeys(row["quantity"] for row in physics):
         shifts = [
             row["shift / sigma"]
@@ -222,8 +222,8 @@ def _totals(rows, physics, originals, bound, source_bytes, stored_bytes) -> list
 
 def _rest_is_exact(a: Item, b: Item, sigma_bound: Any) -> bool:
     """Whether all but the values (and sigma, where that is lossy) came back bit for bit."""
-    if isinstance(a, np.ndarray):
-        return a.dtype == b.dtype
+    if isinstance(a, np.ndarray) or isinstance(b, np.ndarray):
+        return isinstance(a, np.ndarray) and isinstance(b, np.ndarray) and a.dtype == b.dtype
     (arrays_a, rest_a), (arrays_b, rest_b) = a.to_parts(), b.to_parts()
     if rest_a != rest_b or list(arrays_a) != list(arrays_b):
         return False
@@ -250,8 +250,9 @@ def _badness(row: dict[str, Any]) -> float:
 
 
 def _names(items: Sequence[Item]) -> list[str]:
-    if all(isinstance(item, Curve | Frame) for item in items):
-        return unique_names(items)
+    records = [item for item in items if isinstance(item, Curve | Frame)]
+    if len(records) == len(items):
+        return unique_names(records)
     return [f"array {i}" for i in range(len(items))]
 
 

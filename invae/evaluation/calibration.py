@@ -42,8 +42,8 @@ def coverage(
     Examples
     --------
     >>> rng = np.random.default_rng(0)
-    >>> found = coverage(rng.normal(size=100_000), 0.0, 1.0)
-    >>> {level: round(value, 2) for level, value in found.items()}
+    >>> shares = coverage(rng.normal(size=100_000), 0.0, 1.0)
+    >>> {level: round(value, 2) for level, value in shares.items()}
     {0.68: 0.68, 0.9: 0.9, 0.95: 0.95}
     """
     from scipy.stats import norm
@@ -55,7 +55,7 @@ def coverage(
         raise InputError(f"levels must lie in (0, 1), got {tuple(levels)}")
     distance = np.abs(truth - np.asarray(estimate, np.float64))
     widths = {level: norm.ppf(0.5 + level / 2) for level in levels}
-    return {level: interval_coverage(distance, 0, width * std) for level, width in widths.items()}
+    return {level: interval_coverage(distance, np.zeros(()), width * std) for level, width in widths.items()}
 
 
 def calibration_table(
@@ -67,8 +67,8 @@ def calibration_table(
     """One row per case ``name -> (truth, estimate, std)``: coverage at every level, and the mean std."""
     rows = []
     for label, (truth, estimate, std) in cases.items():
-        found = coverage(truth, estimate, std, levels)
-        row = {"case": label, **{f"{level:.0%}": value for level, value in found.items()}}
+        coverages = coverage(truth, estimate, std, levels)
+        row = {"case": label, **{f"{level:.0%}": value for level, value in coverages.items()}}
         rows.append({**row, "mean std": float(np.mean(std))})
     return Table(name, caption, rows)
 

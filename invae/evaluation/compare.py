@@ -6,9 +6,9 @@ Times are medians of repeated runs and are shown as ratios to one named rival of
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ import numpy as np
 from invae.errors import BoundError, InputError
 from invae.evaluation.domains import Domain, bound_text, domain_for
 from invae.evaluation.errors import mean_with_spread, psnr, relative_error, ssim
-from invae.evaluation.rates import Codec, Measurement, bits_per_value, ratio
+from invae.evaluation.rates import Codec, Measurement, bits_per_value, ratio, timed
 from invae.evaluation.results import Table
 from invae.evaluation.rivals import codecs
 
@@ -121,7 +121,8 @@ def compare(
         if progress:
             progress(done, len(methods))
         predict = getattr(method, "predict", method)
-        estimate, seconds[label] = _run(predict, measurements, repeats)
+        estimate, times = _run(predict, measurements, repeats)
+        seconds[label] = float(np.median(times))
         if estimate.size != signals.size or len(estimate) != len(signals):
             raise InputError(f"{label} gave {estimate.shape} for signals of shape {signals.shape}")
         estimates[label] = estimate.reshape(signals.shape)
@@ -133,6 +134,8 @@ def compare(
             if min(signals.shape[1:]) >= 3:
                 row["SSIM"] = float(ssim(estimates[label], signals, data_range).mean())
         row["ms / sample"] = 1e3 * seconds[label]
+        if len(times) > 1:
+            row["ms, ±"] = 1e3 * float(np.ptp(times)) / 2
         rows.append(row)
         log.info("%s: relative error %.4f, %.3g ms per sample", label, mean, 1e3 * seconds[label])
     for row in rows:
@@ -149,7 +152,7 @@ def compare_codecs(
     arrays: Mapping[str, np.ndarray] | Sequence[np.ndarray] | np.ndarray,
     bound: str | float | None,
     *,
-    ours: Mapping[str, Callable[[np.ndarray], bytes] | tuple[Callable, Callable]] | None = None,
+    ours: Mapping[str, tuple[Callable[[np.ndarray], bytes], Callable[[bytes], np.ndarray]]] | None = None,
     sigmas: Mapping[str, np.ndarray] | Sequence[np.ndarray | None] | None = None,
     masks: Mapping[str, np.ndarray] | Sequence[np.ndarray | None] | None = None,
     rivals: Sequence[Codec] | None = None,
@@ -197,9 +200,9 @@ def compare_codecs(
             )
         )
     for label, (encode, decode) in (ours or {}).items():
-        runs.append((label, lambda key, e=encode, d=decode: _run_ours(e, d, domains[key], repeats)))
+        runs.append((label, partial(_run_pair, encode, decode, domains, repeats)))
     for codec in rivals:
-        runs.append((codec.name, lambda key, c=codec: _run_rival(c, domains[key], repeats)))
+        runs.append((codec.name, partial(_run_rival, codec, domains, repeats)))
     rows = []
     smallest = min(items, key=lambda key: items[key].size)
     for done, (label, run) in enumerate(runs):
@@ -207,21 +210,21 @@ def compare_codecs(
             progress(done, len(runs))
         if items[smallest].size <= WARM_UP_VALUES:
             run(smallest)  # not counted: compilation and first touches
-        found = [result for key in items if (result := run(key)) is not None]
-        row: dict[str, Any] = {**(labels or {}), "codec": label, "coded": f"{len(found)}/{len(items)}"}
-        if len(found) == len(items):
-            stored = sum(size for size, _ in found)
+        results = [result for key in items if (result := run(key)) is not None]
+        row: dict[str, Any] = {**(labels or {}), "codec": label, "coded": f"{len(results)}/{len(items)}"}
+        if len(results) == len(items):
+            stored = sum(size for size, _ in results)
             row["bytes"] = stored
             row["ratio"] = ratio(total_bytes, stored)
             row["bits / value"] = bits_per_value(stored, n_values)
-            row["max error / bound"] = max(result.max_error for _, result in found)
+            row["max error / bound"] = max(result.max_error for _, result in results)
             row["encode MB/s"] = (
-                total_bytes / 1e6 / max(1e-9, sum(result.encode_seconds for _, result in found))
+                total_bytes / 1e6 / max(1e-9, sum(result.encode_seconds for _, result in results))
             )
             row["decode MB/s"] = (
-                total_bytes / 1e6 / max(1e-9, sum(result.decode_seconds for _, result in found))
+                total_bytes / 1e6 / max(1e-9, sum(result.decode_seconds for _, result in results))
             )
-        if found:
+        if results:
             rows.append(row)
     if progress:
         progress(len(runs), len(runs))
@@ -232,17 +235,22 @@ def compare_codecs(
     return Table(name, text, rows, best={"bytes": "min", "ratio": "max", "bits / value": "min"})
 
 
-def _run(predict: Callable, measurements: np.ndarray, repeats: int) -> tuple[np.ndarray, float]:
+def _run(predict: Callable, measurements: np.ndarray, repeats: int) -> tuple[np.ndarray, np.ndarray]:
     predict(measurements[:1])  # not counted: compilation, first touches, factors that are made on demand
-    seconds = []
-    for _ in range(max(1, repeats)):
-        start = time.perf_counter()
-        estimate = predict(measurements)
-        seconds.append(time.perf_counter() - start)
-    return np.asarray(estimate), float(np.median(seconds)) / len(measurements)
+    estimate, seconds = timed(lambda: predict(measurements), repeats)
+    return np.asarray(estimate), np.array(seconds) / len(measurements)
 
 
-def _run_rival(codec: Codec, domain: Domain, repeats: int) -> tuple[int, Measurement] | None:
+def _run_pair(
+    encode: Callable, decode: Callable, domains: Mapping[str, Domain], repeats: int, key: str
+) -> tuple[int, Measurement]:
+    return _run_ours(encode, decode, domains[key], repeats)
+
+
+def _run_rival(
+    codec: Codec, domains: Mapping[str, Domain], repeats: int, key: str
+) -> tuple[int, Measurement] | None:
+    domain = domains[key]
     if not codec.supports(np.ascontiguousarray(domain.values), domain.tolerance):
         return None
     try:
@@ -254,16 +262,10 @@ def _run_rival(codec: Codec, domain: Domain, repeats: int) -> tuple[int, Measure
 
 
 def _run_ours(encode: Callable, decode: Callable, domain: Domain, repeats: int) -> tuple[int, Measurement]:
-    encoded, decoded = [], []
-    for _ in range(max(1, repeats)):
-        start = time.perf_counter()
-        blob = encode(domain.original)
-        encoded.append(time.perf_counter() - start)
-        start = time.perf_counter()
-        back = decode(blob)
-        decoded.append(time.perf_counter() - start)
-    error = domain.error(back)
-    return len(blob), Measurement(blob, back, float(np.median(encoded)), float(np.median(decoded)), error, 1)
+    blob, encoding = timed(lambda: encode(domain.original), repeats)
+    back, decoding = timed(lambda: decode(blob), repeats)
+    seconds = float(np.median(encoding)), float(np.median(decoding))
+    return len(blob), Measurement(blob, back, *seconds, domain.error(back), 1)
 
 
 def _run_invae(

@@ -84,17 +84,17 @@ def domain_for(
     array = np.asarray(array)
     if array.dtype.kind not in "iuf":
         raise InputError(f"expected real numbers, got an array of dtype {array.dtype}")
-    bound = Bound.parse(bound_text(bound))
-    kind, value = bound.kind, bound.value
+    promised = Bound.parse(bound_text(bound))
+    kind, value = promised.kind, promised.value
 
     def error(decoded: np.ndarray) -> float:
-        return bound.max_ratio(array, decoded, sigma, mask)
+        return promised.max_ratio(array, decoded, sigma, mask)
 
     if kind == "lossless":
         return Domain(array, array, None, np.asarray, error, 0)
     wide = array.astype(np.float64)
     exact = ~np.isfinite(wide) if mask is None else ~np.isfinite(wide) | (np.asarray(mask) != 0)
-    scale = np.float64(1)
+    scale = np.ones(())
     tolerance = value
     inverse: Callable[[np.ndarray], np.ndarray] = np.positive
     if kind == "abs":

@@ -29,15 +29,16 @@ LIBRARIES = (
 
 
 def environment() -> dict[str, Any]:
-    """Circumstances of a measurement: library versions, processor, number of usable cores, time (UTC)."""
+    """Circumstances of a measurement: library versions, processor, usable cores, load, time (UTC)."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return {
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
         "cpu": _cpu_name(),
         "cores": cores,
+        "load": round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None,
         "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "versions": {name: found for name in LIBRARIES if (found := _version(name)) is not None},
+        "versions": {name: number for name in LIBRARIES if (number := _version(name)) is not None},
     }
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from invae.errors import InputError
+from invae.extras import optional_imports
 
 __all__ = ["max_error_over_bound", "mean_with_spread", "psnr", "relative_error", "ssim"]
 
@@ -59,7 +60,8 @@ def ssim(estimate: np.ndarray, truth: np.ndarray, data_range: float | None = Non
 
     The window is 7 wide, or the largest odd number that fits the smallest axis.
     """
-    from skimage.metrics import structural_similarity
+    with optional_imports():
+        from skimage.metrics import structural_similarity
 
     estimate, truth = _pair(estimate, truth)
     if truth.ndim < 2:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from invae.errors import InvaeError
+from invae.errors import InputError, InvaeError
 from invae.evaluation.rings import RingScores, ring_scores
 
 __all__ = ["bad_pixels", "beam_centre", "centre_source", "first_image", "ring_shifts"]
@@ -40,7 +40,10 @@ def beam_centre(item: Any) -> tuple[float, float]:
     stated = _stated_centre(item)
     if stated is not None:
         return stated
-    rows, columns = first_image(item).shape
+    image = first_image(item)
+    if image is None:
+        raise InputError("no 2-D image in this item; a beam centre needs an image of at least 2 x 2 pixels")
+    rows, columns = image.shape
     return (rows - 1) / 2, (columns - 1) / 2
 
 
@@ -55,7 +58,8 @@ def _stated_centre(item: Any) -> tuple[float, float] | None:
     geometry = item.metadata.get("geometry")
     if isinstance(geometry, dict) and len(geometry.get("centre") or ()) == 2:
         return float(geometry["centre"][0]), float(geometry["centre"][1])
-    if item.qx is None or item.qy is None or np.shape(item.qx) != first_image(item).shape:
+    image = first_image(item)
+    if item.qx is None or item.qy is None or image is None or np.shape(item.qx) != image.shape:
         return None
     q = np.hypot(np.asarray(item.qx, float), np.asarray(item.qy, float))
     if not np.isfinite(q).any():

@@ -11,6 +11,7 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ import numpy as np
 from invae.errors import BoundError, InputError
 from invae.evaluation.errors import max_error_over_bound
 
-__all__ = ["Codec", "Measurement", "bits_per_value", "measure", "ratio", "real_bytes"]
+__all__ = ["Codec", "Measurement", "bits_per_value", "measure", "ratio", "real_bytes", "timed"]
 
 SHRINKS = (1.0, 1 - 1e-6, 1 - 1e-3, 0.99, 0.95, 0.9, 0.8, 0.7, 0.5, 0.35, 0.25)
 
@@ -55,6 +56,10 @@ class Codec:
             .reshape(shape)
             .astype(dtype, copy=False)
         )
+
+    def encoded(self, array: np.ndarray, tolerance: float | None) -> bytes:
+        """Bytes of this codec at its own tolerance, which may break a bound of the same size."""
+        return bytes(self._encode(array, tolerance))
 
     def _encode(self, array: np.ndarray, tolerance: float | None) -> bytes:
         raise NotImplementedError
@@ -111,12 +116,13 @@ def measure(
     error = float("inf")
     for attempt, shrink in enumerate(SHRINKS if abs_bound is not None else SHRINKS[:1], start=1):
         tolerance = None if abs_bound is None else abs_bound * shrink
-        blob, encode_seconds = _timed(lambda t=tolerance: bytes(codec._encode(array, t)), repeats)
-        decoded, decode_seconds = _timed(lambda b=blob: codec.decode(b, array.shape, array.dtype), repeats)
+        blob, encoding = timed(partial(codec.encoded, array, tolerance), repeats)
+        decoded, decoding = timed(partial(codec.decode, blob, array.shape, array.dtype), repeats)
         decoded = back(decoded)
         error = error_of(decoded)
         if error <= 1:
-            return Measurement(blob, decoded, encode_seconds, decode_seconds, error, attempt)
+            seconds = float(np.median(encoding)), float(np.median(decoding))
+            return Measurement(blob, decoded, *seconds, error, attempt)
     raise BoundError(
         f"{codec.name} does not keep the bound {abs_bound or 'lossless'}: largest error {error:g} bounds"
     )
@@ -137,10 +143,11 @@ def bits_per_value(stored_bytes: float, n_values: int) -> float:
     return 8 * stored_bytes / n_values if n_values else float("nan")
 
 
-def _timed(call: Any, repeats: int) -> tuple[Any, float]:
+def timed(call: Callable[[], Any], repeats: int = 1) -> tuple[Any, list[float]]:
+    """What ``call`` returned at last, and the seconds of each of ``repeats`` runs."""
     seconds = []
     for _ in range(max(1, repeats)):
         start = time.perf_counter()
         value = call()
         seconds.append(time.perf_counter() - start)
-    return value, float(np.median(seconds))
+    return value, seconds

@@ -9,6 +9,7 @@ import numpy as np
 
 from invae.data.simulation import sasmodels_bridge
 from invae.errors import InputError
+from invae.extras import optional_imports
 
 __all__ = ["ModelFit", "fit_model"]
 
@@ -84,8 +85,9 @@ def fit_model(
     q_calc, smear = _resolution(q, dq, slit_length)
     kernel = sasmodels_bridge.make_kernel(model, [q_calc])
     names = list(start)
-    if set(scan or {}) - set(names):
-        raise InputError(f"scan names {sorted(set(scan) - set(names))}, which is not fitted: add it to start")
+    unknown = sorted(set(scan or {}) - set(names))
+    if unknown:
+        raise InputError(f"scan names {unknown}, which is not fitted: add it to start")
     low, high = np.array([_bounds(kernel, name, bounds or {}) for name in names]).T
     scale = np.array([abs(start[name]) or 1.0 for name in names])
 
@@ -141,7 +143,8 @@ def _bounds(kernel, name: str, given: Mapping[str, tuple[float, float]]) -> tupl
 def _resolution(q, dq, slit_length):
     if dq is None and slit_length is None:
         return q, np.asarray
-    from sasmodels.resolution import Pinhole1D, Slit1D
+    with optional_imports():
+        from sasmodels.resolution import Pinhole1D, Slit1D
 
     if slit_length is not None:
         smearing = Slit1D(q, q_length=slit_length, q_width=0.0)

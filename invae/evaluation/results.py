@@ -144,7 +144,7 @@ def format_value(value: Any) -> str:
     if isinstance(value, int | np.integer):
         return f"{value:,}"
     if isinstance(value, float | np.floating):
-        if math.isfinite(value) and 1e3 <= abs(value) < 1e7:
+        if math.isfinite(value) and 1e3 <= abs(float(value)) < 1e7:
             return f"{value:,.0f}"
         return f"{value:.4g}"
     return str(value)

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from invae.errors import InputError
 from invae.evaluation.rates import Codec
 
 __all__ = [
@@ -63,7 +64,7 @@ class Bitshuffle(Codec):
     def _filter(self) -> Any:
         import hdf5plugin
 
-        return hdf5plugin.Bitshuffle(cname=self.backend)
+        return hdf5plugin.Bitshuffle(cname="zstd" if self.backend == "zstd" else "lz4")
 
     def _encode(self, array, tolerance):
         with _memory_file() as file:
@@ -272,7 +273,7 @@ class TrivialGrid(Codec):
     def _encode(self, array, tolerance):
         step = 2 * tolerance
         grid = np.rint(array.astype(np.float64) / step).astype(np.int64)
-        best = None
+        best: bytes | None = None
         for order in range(min(3, array.shape[-1])):
             values = (
                 np.diff(grid, order, axis=-1, prepend=np.zeros((*grid.shape[:-1], order), np.int64))
@@ -284,6 +285,8 @@ class TrivialGrid(Codec):
                 body = pack[0](narrow)
                 if body is not None and (best is None or len(body) + 3 < len(best)):
                     best = bytes([order, narrow.dtype.itemsize, index]) + body
+        if best is None:
+            raise InputError(f"no lossless coder took the grid of an array of shape {array.shape}")
         return np.float64(step).tobytes() + best
 
     def _decode(self, blob, shape, dtype):
@@ -299,10 +302,10 @@ class TrivialGrid(Codec):
 
 def codecs() -> dict[str, Codec]:
     """Every rival that is installed, by name; those of imagecodecs only where it is importable."""
-    found: list[Codec] = [Zstd(), Bitshuffle("lz4"), Bitshuffle("zstd"), TrivialGrid()]
+    installed: list[Codec] = [Zstd(), Bitshuffle("lz4"), Bitshuffle("zstd"), TrivialGrid()]
     if importlib.util.find_spec("imagecodecs"):
-        found += [Sz3(), Zfp(), Sperr(), JpegXl(), Pcodec()]
-    return {codec.name: codec for codec in found}
+        installed += [Sz3(), Zfp(), Sperr(), JpegXl(), Pcodec()]
+    return {codec.name: codec for codec in installed}
 
 
 def _packers() -> list[tuple[Any, Any]]:

@@ -76,8 +76,8 @@ def compare_physics(
         fits = [fit_model(name, q, values, sigma, **arguments) for values in (original, decoded)]
         converged = fits[0].converged and fits[1].converged
         for key in fits[0].values:
-            values = (fit.values[key] for fit in fits)
-            rows.append(_row(f"{name}.{key}", *values, fits[0].errors[key], converged))
+            before, after = (fit.values[key] for fit in fits)
+            rows.append(_row(f"{name}.{key}", before, after, fits[0].errors[key], converged))
     return rows
 
 

@@ -12,7 +12,7 @@ rank r is U_r U_r^T A [1, 2], with encoder Sigma_r T_r^T (S^2 + tau)^{-1/2} whit
 
     risk_r = tr Gamma - sum_{k <= r} Sigma_k^2,    error covariance = Gamma - U_r Sigma_r^2 U_r^T.
 
-Nothing but (cross, power, whitener) depends on how the moments were found: from factors (samples, priors)
+Nothing but (cross, power, whitener) depends on where the moments come from: from factors (samples, priors)
 or from C_xy and C_yy. F = I and tau = 0 is PCA; F = I and tau > 0 is the product-penalised linear
 autoencoder.
 
@@ -39,8 +39,7 @@ __all__ = ["Product", "RankedMap", "ReducedRank"]
 
 Array = NDArray[np.float64]
 
-
-LARGEST_DENSE = 2**26
+LARGEST_DENSE = 2**26  # entries of factors that are copied to float64: 512 MiB
 
 
 class Product:

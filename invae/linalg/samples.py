@@ -7,12 +7,22 @@ is worked on as ``(N, n)`` and given back as ``(N, *shape)``.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
 from invae.errors import InputError
 
-__all__ = ["as_float", "as_rows", "from_rows"]
+__all__ = [
+    "as_float",
+    "as_reals",
+    "as_rows",
+    "error_scale",
+    "from_rows",
+    "is_number",
+    "relative_error",
+    "shown",
+]
 
 
 def as_float(array: np.ndarray) -> np.ndarray:
@@ -55,3 +65,45 @@ def as_rows(array: np.ndarray, shape: tuple[int, ...], what: str) -> tuple[np.nd
 def from_rows(rows: np.ndarray, shape: tuple[int, ...], shaped: bool) -> np.ndarray:
     """Give rows ``(N, n)`` back as ``(N, *shape)`` when the matching input came shaped."""
     return rows.reshape(len(rows), *shape) if shaped else rows
+
+
+def relative_error(estimate: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """||x_hat - x|| / ||x|| of each row; rows that are zero count with their absolute error."""
+    return np.linalg.norm(estimate - truth, axis=-1) / error_scale(truth)
+
+
+def error_scale(truth: np.ndarray) -> np.ndarray:
+    """What errors of each row are relative to: its norm, 1 for a row of zeros."""
+    size = np.linalg.norm(truth, axis=-1)
+    return np.where(size > 0, size, 1.0)
+
+
+def is_number(value: Any, least: float = -math.inf) -> bool:
+    """Whether ``value`` is one finite real number >= ``least``; arrays, texts and booleans are not."""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.integer, np.floating)):
+        return False
+    return math.isfinite(value) and bool(value >= least)
+
+
+def as_reals(value: Any, name: str) -> np.ndarray:
+    """An argument as a new float64 array.
+
+    Raises
+    ------
+    InputError
+        It is no number and no array of numbers.
+    """
+    try:
+        return np.array(value, np.float64)
+    except (TypeError, ValueError):
+        raise InputError(f"{name}={shown(value)}; pass real numbers") from None
+
+
+def shown(value: Any) -> str:
+    """A wrong argument as it may stand in a message: arrays by their shape, long texts cut."""
+    if isinstance(value, (list, tuple)) and len(value) > 4:
+        return f"a {type(value).__name__} of {len(value)}"
+    if hasattr(value, "shape") and np.ndim(value) > 0:
+        return f"an array of shape {tuple(value.shape)}"
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

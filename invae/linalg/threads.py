@@ -2,16 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import ctypes
+import threading
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from functools import cache
 from typing import Any
 
 import numba
 from threadpoolctl import ThreadpoolController
 
-__all__ = ["in_threads", "one_thread"]
+__all__ = ["WORKER", "in_threads", "one_thread", "workers"]
+
+WORKER = "invae-worker"
+
+
+@contextmanager
+def workers(n: int) -> Iterator[Callable[..., Iterator[Any]]]:
+    """A ``map`` in n threads (one: the caller's own) that ends with the block.
+
+    After an error or an interruption what has not begun is cancelled, and nothing is waited for: what runs
+    stops by itself at its next line of Python, which after a compiled kernel may be some time later; until
+    then its thread has a name that begins with `WORKER`.
+    """
+    if n == 1:
+        yield map
+        return
+    running: set[int] = set()
+
+    def mapped(work: Callable[..., Any], *inputs: Iterable[Any]) -> Iterator[Any]:
+        def noted(*given: Any) -> Any:
+            running.add(threading.get_ident())
+            try:
+                return work(*given)
+            finally:
+                running.discard(threading.get_ident())
+
+        return pool.map(noted, *inputs)
+
+    pool = ThreadPoolExecutor(n, thread_name_prefix=WORKER)
+    try:
+        yield mapped
+        pool.shutdown(cancel_futures=True)
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        for thread in list(running):
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(SystemExit))
+        raise
 
 
 def in_threads(work: Callable[[int, int], Any], n: int, chunk: int) -> None:
@@ -21,8 +59,8 @@ def in_threads(work: Callable[[int, int], Any], n: int, chunk: int) -> None:
         for span in spans:
             work(*span)
         return
-    with ThreadPoolExecutor(numba.get_num_threads()) as pool:
-        list(pool.map(lambda span: work(*span), spans))
+    with workers(numba.get_num_threads()) as map_:
+        list(map_(lambda span: work(*span), spans))
 
 
 def one_thread() -> AbstractContextManager[Any]:

@@ -70,6 +70,8 @@ class Whitening:
 
         Nothing of size m x m is formed when ``noise`` is one variance for all entries.
         """
+        if np.ndim(noise) == 2:
+            return cls((U * (power - rest)) @ U.T + rest * np.eye(len(U)) + np.asarray(noise))
         if np.ndim(noise):
             return cls((U * (power - rest)) @ U.T + np.diag(rest + np.asarray(noise)))
         power, rest = power + noise, rest + float(noise)

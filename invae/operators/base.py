@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pylops
+from scipy.sparse import issparse
 
 from invae.errors import InputError
-from invae.linalg.samples import as_float
+from invae.linalg.samples import as_float, shown
 
 __all__ = ["Operator", "as_dims"]
 
@@ -72,6 +74,11 @@ class Operator(pylops.LinearOperator):
     def _apply_adjoint(self, rows: np.ndarray) -> np.ndarray:
         """Rows (N, m), float32 or float64 -> rows (N, n) of the same dtype."""
 
+    def __getstate__(self) -> dict[str, Any]:
+        # What is computed on first use is computed again by a copy: factors of a sparse matrix, for one,
+        # cannot be copied, and all of it may be large.
+        return {name: value for name, value in self.__dict__.items() if not _is_cached(type(self), name)}
+
     def _matvec(self, x: np.ndarray) -> np.ndarray:
         return self._apply(as_float(x).reshape(1, -1))[0]
 
@@ -79,10 +86,10 @@ class Operator(pylops.LinearOperator):
         return self._apply_adjoint(as_float(x).reshape(1, -1))[0]
 
     def _matmat(self, X: np.ndarray) -> np.ndarray:
-        return self._apply(np.ascontiguousarray(as_float(X).T)).T
+        return self._apply(np.ascontiguousarray(as_float(_dense(X)).T)).T
 
     def _rmatmat(self, X: np.ndarray) -> np.ndarray:
-        return self._apply_adjoint(np.ascontiguousarray(as_float(X).T)).T
+        return self._apply_adjoint(np.ascontiguousarray(as_float(_dense(X)).T)).T
 
     def _batch(
         self, rows: np.ndarray, dims: tuple[int, ...], dimsd: tuple[int, ...], function: Any
@@ -102,14 +109,26 @@ class Operator(pylops.LinearOperator):
         )
 
 
+def _dense(X: Any) -> np.ndarray:
+    """pylops sends sparse identities through an operator to write out a large matrix."""
+    return X.toarray() if issparse(X) else X
+
+
+def _is_cached(kind: type, name: str) -> bool:
+    return isinstance(getattr(kind, name, None), cached_property)
+
+
 def as_dims(shape: int | tuple[int, ...], ndim: tuple[int, ...]) -> tuple[int, ...]:
     """Signal shape as a tuple of positive integers with an allowed number of axes."""
-    sizes = np.atleast_1d(shape)
-    whole = sizes.ndim == 1 and sizes.dtype.kind in "iuf" and (sizes == np.floor(sizes)).all()
+    try:
+        sizes = np.atleast_1d(shape)
+    except ValueError:
+        sizes = np.zeros(1, object)
+    whole = sizes.ndim == 1 and sizes.dtype.kind in "iuf" and (np.isfinite(sizes) & (sizes % 1 == 0)).all()
     dims = tuple(int(size) for size in sizes) if whole else ()
     if len(dims) not in ndim or min(dims, default=0) < 1:
         wanted = " or ".join(f"{k}-D" for k in ndim)
         raise InputError(
-            f"shape={shape} is not a {wanted} signal shape; pass positive integers, one for each axis"
+            f"shape={shown(shape)} is not a {wanted} signal shape; pass positive integers, one for each axis"
         )
     return dims

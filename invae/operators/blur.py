@@ -9,6 +9,7 @@ import numpy as np
 from scipy import fft
 
 from invae.errors import InputError
+from invae.linalg.samples import as_reals, shown
 from invae.operators.base import Operator, as_dims
 from invae.operators.kernels import gaussian_kernel
 from invae.operators.spectrum import Spectrum
@@ -66,17 +67,19 @@ class Blur(Operator):
         dims = as_dims(shape, (1, 2))
         if (sigma is None) == (kernel is None):
             raise InputError("give exactly one of sigma (Gaussian blur, pixels) and kernel (an array)")
-        if boundary not in BOUNDARIES:
-            raise InputError(f"boundary={boundary!r} is unknown; choose one of {', '.join(BOUNDARIES)}")
-        self.sigma = None if sigma is None else tuple(np.atleast_1d(np.asarray(sigma, float)).tolist())
+        if not isinstance(boundary, str) or boundary not in BOUNDARIES:
+            raise InputError(f"boundary={shown(boundary)} is unknown; choose one of {', '.join(BOUNDARIES)}")
+        self.sigma = (
+            None if sigma is None else tuple(np.atleast_1d(as_reals(sigma, "sigma")).ravel().tolist())
+        )
         if kernel is None:
-            widths = np.asarray(sigma, float)
+            widths = as_reals(sigma, "sigma")
             if widths.size not in (1, len(dims)):
                 raise InputError(
-                    f"sigma={sigma} has {widths.size} entries for a signal with {len(dims)} axes"
+                    f"sigma={shown(sigma)} has {widths.size} entries for a signal with {len(dims)} axes"
                 )
             kernel = gaussian_kernel(tuple(np.broadcast_to(widths.ravel(), (len(dims),)).tolist()), len(dims))
-        self.kernel = np.array(kernel, np.float64)
+        self.kernel = as_reals(kernel, "kernel")
         if self.kernel.ndim != len(dims) or self.kernel.size == 0 or not np.isfinite(self.kernel).all():
             raise InputError(
                 f"kernel of shape {self.kernel.shape} does not fit a signal of shape {dims}: "

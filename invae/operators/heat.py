@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from invae.errors import InputError
+from invae.linalg.samples import as_reals, is_number, shown
 from invae.operators.base import Operator, as_dims
 from invae.operators.diffusion import Sdirk2, diffusion_eigenvalues, diffusion_matrix
 from invae.operators.spectrum import Spectrum
@@ -67,13 +68,13 @@ class Heat(Operator):
         unknown: str = "initial",
     ) -> None:
         dims = as_dims(shape, (1, 2))
-        if not 0 < time < np.inf or not 0 < spacing < np.inf:
-            raise InputError(f"time={time} and spacing={spacing} must be positive")
-        if int(n_steps) != n_steps or n_steps < 1:
-            raise InputError(f"n_steps={n_steps} must be an integer of at least 1")
-        if unknown not in ("initial", "source"):
-            raise InputError(f'unknown={unknown!r} is neither "initial" nor "source"')
-        kappa = np.array(conductivity, np.float64)
+        if not (is_number(time) and time > 0 and is_number(spacing) and spacing > 0):
+            raise InputError(f"time={shown(time)} and spacing={shown(spacing)} must be positive")
+        if not is_number(n_steps, 1) or int(n_steps) != n_steps:
+            raise InputError(f"n_steps={shown(n_steps)} must be an integer of at least 1")
+        if not isinstance(unknown, str) or unknown not in ("initial", "source"):
+            raise InputError(f'unknown={shown(unknown)} is neither "initial" nor "source"')
+        kappa = as_reals(conductivity, "conductivity")
         if kappa.shape not in ((), dims) or not np.isfinite(kappa).all() or (kappa < 0).any():
             raise InputError(
                 f"conductivity of shape {kappa.shape} must be one number or an array of shape {dims}, "

@@ -46,7 +46,12 @@ class Masked(Operator):
     """
 
     def __init__(self, operator: Operator, keep: np.ndarray) -> None:
-        mask = np.asarray(keep)
+        if not isinstance(operator, Operator):
+            raise InputError(f"operator is of type {type(operator).__name__}; pass Radon, Blur or Heat")
+        try:
+            mask = np.asarray(keep)
+        except ValueError:
+            mask = np.asarray(None)
         if mask.dtype.kind not in "biu" or not np.isin(mask, (0, 1)).all():
             raise InputError(f"keep must hold True and False only, got dtype {mask.dtype}")
         if mask.ndim > len(operator.dimsd) or any(

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from invae.errors import InputError
-from invae.linalg.samples import as_float
+from invae.linalg.samples import as_float, is_number, shown
 
 __all__ = ["GaussianNoise", "PoissonNoise"]
 
@@ -36,10 +36,12 @@ class GaussianNoise:
 
     def __init__(self, std: float | None = None, *, relative: float | None = None) -> None:
         level = std if relative is None else relative
-        if (std is None) == (relative is None) or level is None or not 0 <= level < np.inf:
+        if isinstance(level, np.ndarray) and level.ndim == 0:
+            level = level.item()
+        if (std is None) == (relative is None) or not is_number(level, 0.0):
             raise InputError(
                 "give exactly one of std (absolute) and relative (a share of the clean rms), not negative; "
-                f"got std={std}, relative={relative}"
+                f"got std={shown(std)}, relative={shown(relative)}"
             )
         self.std = None if std is None else float(std)
         self.relative = None if relative is None else float(relative)
@@ -111,9 +113,9 @@ class PoissonNoise:
     """
 
     def __init__(self, scale: float) -> None:
-        if not 0 < scale < np.inf:
+        if not (is_number(scale) and scale > 0):
             raise InputError(
-                f"scale={scale} must be a positive number of counts for one unit of the measurement"
+                f"scale={shown(scale)} must be a positive number of counts for one unit of the measurement"
             )
         self.scale = float(scale)
 

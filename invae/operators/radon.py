@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from typing import Any
 
@@ -13,6 +12,9 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from invae.errors import InputError
+from invae.linalg.samples import is_number, shown
+from invae.linalg.threads import workers
+from invae.operators.angles import view_angles
 from invae.operators.base import Operator, as_dims
 from invae.operators.joseph import JosephProducts, joseph_matrix, ray_table
 from invae.operators.rays import detector_positions, fan_rays, parallel_rays
@@ -28,9 +30,13 @@ class Radon(Operator):
 
     The image lies centred at the origin with unit pixels, x to the right, y upwards. In parallel geometry the
     ray of detector position s at angle theta is ``x cos(theta) + y sin(theta) = s`` (the convention of ASTRA
-    and, about the pixel ``shape // 2`` instead of the centre, of scikit-image). In fan geometry the source,
-    at angle 0, stands at (0, source_distance) and a flat detector at y = -detector_distance; both turn
-    anticlockwise.
+    and, about the pixel ``shape // 2`` instead of the centre, of scikit-image). In fan geometry source and
+    flat detector turn anticlockwise about the centre, the detector's axis being (cos(theta), sin(theta)). At
+    angle 0 the source stands above the image, at (0, source_distance), and the detector on the line y =
+    -detector_distance; ``source_side="below"`` puts the source at (0, -source_distance) and the detector on
+    the line y = detector_distance, which is the convention of ASTRA ("fanflat") and CIL. The two hold the
+    same lines: the views of one at ``angles`` are those of the other at ``angles + pi``, the detector read
+    from its other end (with -detector_offset).
 
     Parameters
     ----------
@@ -50,6 +56,8 @@ class Radon(Operator):
     source_distance, detector_distance : float, optional
         Fan geometry: distances of source and detector from the centre, in pixels. By default the detector
         stands at the centre (0), so that its bins measure lengths in the image.
+    source_side : {"above", "below"}
+        Fan geometry: where the source stands at angle 0.
     matrix_free : bool or "auto"
         Whether to do without the stored sparse matrix for single vectors; "auto": above 10^8 coefficients.
         Batches always go through matrix-free kernels with the same coefficients.
@@ -88,30 +96,40 @@ class Radon(Operator):
         detector_offset: float = 0.0,
         source_distance: float | None = None,
         detector_distance: float | None = None,
+        source_side: str = "above",
         matrix_free: bool | str = "auto",
     ) -> None:
         dims = as_dims(shape, (1, 2))
         dims = dims if len(dims) == 2 else (dims[0], dims[0])
-        if geometry not in ("parallel", "fan"):
-            raise InputError(f'geometry={geometry!r} is unknown; choose "parallel" or "fan"')
+        if not isinstance(geometry, str) or geometry not in ("parallel", "fan"):
+            raise InputError(f'geometry={shown(geometry)} is unknown; choose "parallel" or "fan"')
         self.geometry = geometry
-        self.angles = _angles(n_angles, angles, math.pi if geometry == "parallel" else 2 * math.pi)
+        self.angles = view_angles(n_angles, angles, math.pi if geometry == "parallel" else 2 * math.pi)
+        known = isinstance(source_side, str) and source_side in ("above", "below")
+        if not known or (source_side == "below" and geometry == "parallel"):
+            raise InputError(
+                f'source_side={shown(source_side)}; choose "above" or "below" the image at angle 0, '
+                'and "below" only with geometry="fan"'
+            )
+        self.source_side = source_side
         self.source_distance, self.detector_distance = _distances(
             geometry, source_distance, detector_distance, dims
         )
-        if not 0 < detector_spacing < math.inf or not math.isfinite(detector_offset):
+        if not (is_number(detector_spacing) and detector_spacing > 0 and is_number(detector_offset)):
             raise InputError(
-                f"detector_spacing={detector_spacing} must be positive and detector_offset={detector_offset} "
-                "finite (in pixels)"
+                f"detector_spacing={shown(detector_spacing)} must be positive and "
+                f"detector_offset={shown(detector_offset)} finite (in pixels)"
             )
         self.detector_spacing, self.detector_offset = float(detector_spacing), float(detector_offset)
         if n_detectors is None:
             n_detectors = math.ceil(self._shadow(math.hypot(*dims)) / self.detector_spacing)
-        if n_detectors < 1 or int(n_detectors) != n_detectors:
-            raise InputError(f"n_detectors={n_detectors} must be an integer of at least 1")
+        if not is_number(n_detectors, 1) or int(n_detectors) != n_detectors:
+            raise InputError(f"n_detectors={shown(n_detectors)} must be an integer of at least 1")
         super().__init__(dims, (len(self.angles), int(n_detectors)))
-        if matrix_free not in (True, False, "auto"):
-            raise InputError(f'matrix_free={matrix_free!r} is not True, False or "auto"')
+        if not isinstance(matrix_free, (bool, np.bool_)) and not (
+            isinstance(matrix_free, str) and matrix_free == "auto"
+        ):
+            raise InputError(f'matrix_free={shown(matrix_free)} is not True, False or "auto"')
         self.matrix_free = matrix_free
         size = 2 * self.shape[0] * max(dims)  # an upper bound of the number of coefficients
         self._stores = not matrix_free if matrix_free != "auto" else size <= LARGEST_MATRIX
@@ -142,6 +160,7 @@ class Radon(Operator):
             "detector_offset": self.detector_offset,
             "source_distance": self.source_distance,
             "detector_distance": self.detector_distance,
+            "source_side": self.source_side,
             "matrix_free": self.matrix_free,
         }
 
@@ -183,14 +202,16 @@ class Radon(Operator):
         if len(rows) <= size or n_threads == 1:
             work(range(0, len(rows), size))
         else:
-            with ThreadPoolExecutor(n_threads) as pool:
-                list(pool.map(work, shares))
+            with workers(n_threads) as map_:
+                list(map_(work, shares))
         return out
 
     def _rays(self) -> np.ndarray:
         if self.source_distance is None or self.detector_distance is None:
             return parallel_rays(self.angles, self.detector_positions)
-        return fan_rays(self.angles, self.detector_positions, self.source_distance, self.detector_distance)
+        side = 1 if self.source_side == "above" else -1
+        distances = side * self.source_distance, side * self.detector_distance
+        return fan_rays(self.angles, self.detector_positions, *distances)
 
     def _shadow(self, diameter: float) -> float:
         """Width on the detector of a centred disc."""
@@ -198,21 +219,6 @@ class Radon(Operator):
             return diameter
         tangent = (diameter / 2) / math.sqrt(self.source_distance**2 - (diameter / 2) ** 2)
         return 2 * tangent * (self.source_distance + self.detector_distance)
-
-
-def _angles(n_angles: int | None, angles: np.ndarray | None, span: float) -> np.ndarray:
-    if (n_angles is None) == (angles is None):
-        raise InputError("give exactly one of n_angles (evenly spread views) and angles (radians)")
-    if angles is None:
-        if n_angles is None or n_angles < 1 or int(n_angles) != n_angles:
-            raise InputError(f"n_angles={n_angles} must be an integer of at least 1")
-        return np.arange(n_angles) * (span / n_angles)
-    angles = np.array(angles, np.float64)
-    if angles.ndim != 1 or angles.size == 0 or not np.isfinite(angles).all():
-        raise InputError(
-            f"angles must be a non-empty list of finite numbers in radians, got shape {angles.shape}"
-        )
-    return angles
 
 
 def _distances(
@@ -229,11 +235,13 @@ def _distances(
             "fan geometry needs source_distance, the pixels between source and centre: "
             f"more than {radius:.4g}, half the image's diagonal"
         )
-    if not radius < source < math.inf:
+    if not (is_number(source) and source > radius):
         raise InputError(
-            f"source_distance={source} lies within the image or at infinity; it must exceed {radius:.4g} "
-            "pixels, half the image's diagonal"
+            f"source_distance={shown(source)} lies within the image or at infinity; it must exceed "
+            f"{radius:.4g} pixels, half the image's diagonal"
         )
-    if not 0 <= detector < math.inf:
-        raise InputError(f"detector_distance={detector} must be >= 0 pixels and finite, 0 being the centre")
+    if not is_number(detector, 0.0):
+        raise InputError(
+            f"detector_distance={shown(detector)} must be >= 0 pixels and finite, 0 being the centre"
+        )
     return float(source), float(detector)

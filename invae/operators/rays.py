@@ -26,7 +26,8 @@ def parallel_rays(angles: np.ndarray, positions: np.ndarray) -> np.ndarray:
 def fan_rays(angles: np.ndarray, positions: np.ndarray, source: float, detector: float) -> np.ndarray:
     """Rays from a point at distance `source` to a flat detector at distance `detector` behind the centre.
 
-    At theta = 0 the source lies at (0, source) and the detector on the line y = -detector.
+    At theta = 0 the source lies at (0, source) and the detector on the line y = -detector; with both
+    distances negative, on the other sides.
     """
     c, s = np.cos(angles)[:, None], np.sin(angles)[:, None]
     from_x, from_y = -s * source, c * source

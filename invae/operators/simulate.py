@@ -140,10 +140,13 @@ def _blocks(fine: tuple[int, ...], factor: int):
 
 
 def _finer_kernel(kernel: np.ndarray, factor: int) -> np.ndarray:
-    """The kernel interpolated linearly at offsets of 1 / factor about its centre, its sum kept."""
+    """The kernel interpolated linearly at offsets of 1 / factor about its centre, its sum kept.
+
+    Beyond its border it falls to zero over one more pixel: a kernel that ends abruptly keeps its width.
+    """
     axes = []
     for size in kernel.shape:
         centre, reach = size // 2, factor * (size // 2 + 1)
         axes.append(np.arange(-reach, reach + 1) / factor + centre)
-    fine = map_coordinates(kernel, np.meshgrid(*axes, indexing="ij"), order=1, mode="constant")
+    fine = map_coordinates(kernel, np.meshgrid(*axes, indexing="ij"), order=1, mode="grid-constant")
     return fine * (kernel.sum() / fine.sum() if fine.sum() != 0 else 1.0)

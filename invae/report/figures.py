@@ -152,7 +152,7 @@ def heatmap(data: Mapping[str, Any]) -> Any:
     ``matrix`` (2-D); ``rows?, columns?``: tick labels; ``xlabel?, ylabel?, title?, bar?``; ``cmap?``;
     ``log?``; ``center?`` (value shown white); ``annotate?`` (format such as ``".2f"``, False: never).
     """
-    from matplotlib.colors import LogNorm, TwoSlopeNorm
+    from matplotlib.colors import LogNorm, Normalize, TwoSlopeNorm
 
     matrix = np.asarray(data["matrix"], float)
     n_rows, n_columns = matrix.shape
@@ -163,7 +163,7 @@ def heatmap(data: Mapping[str, Any]) -> Any:
     axes = figure.add_subplot()
     good = matrix[np.isfinite(matrix)]
     low, high = (float(good.min()), float(good.max())) if good.size else (0.0, 1.0)
-    norm = None
+    norm: Normalize | None = None
     if data.get("log"):
         norm = LogNorm(max(low, 1e-300), high)
     elif data.get("center") is not None:

@@ -20,6 +20,7 @@ import numpy as np
 from invae.data.arrays.atomic import atomic_path
 from invae.errors import InputError
 from invae.evaluation.results import Figure, Results, Table, format_value
+from invae.extras import optional_imports
 
 __all__ = ["Report"]
 
@@ -57,7 +58,8 @@ class Report:
 
     def html(self) -> str:
         """The whole page as text."""
-        from jinja2 import Environment
+        with optional_imports():
+            from jinja2 import Environment
 
         folder = files("invae.report")
         environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)

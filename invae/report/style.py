@@ -5,9 +5,11 @@ Colours after Okabe and Ito (2008), reordered; every series also has its own mar
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
+
+from invae.extras import optional_imports
 
 __all__ = [
     "COLORS",
@@ -43,7 +45,7 @@ DASHES = (
 IMAGE_MAP = "gray"
 ERROR_MAP = "RdBu_r"
 
-RC = {
+RC: dict[Any, Any] = {
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],
     "font.size": 9,
@@ -95,7 +97,8 @@ RC = {
 @contextmanager
 def styled() -> Iterator[None]:
     """Matplotlib settings for the time of drawing and saving one figure; the caller's come back after."""
-    import matplotlib
+    with optional_imports():
+        import matplotlib
 
     with matplotlib.rc_context(RC):
         yield
@@ -103,15 +106,16 @@ def styled() -> Iterator[None]:
 
 def new_figure(width: float, height: float) -> Any:
     """Figure of the given size in inches, on the Agg canvas, with constrained layout."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+    with optional_imports():
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure
 
 
-def label_axes(axes: Any, spec: dict[str, Any]) -> None:
+def label_axes(axes: Any, spec: Mapping[str, Any]) -> None:
     """Titles, labels, scales and limits that all plots with axes understand."""
     if spec.get("title"):
         axes.set_title(spec["title"])

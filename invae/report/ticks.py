@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.ticker import Formatter
@@ -26,6 +27,8 @@ class LogLabels(Formatter):
         Whether these are the minor ticks: they get labels when fewer than two powers of ten are in view, the
         roundest numbers first, as long as no two labels touch.
     """
+
+    axis: Any  # set by matplotlib, whose own type lacks what the axis of a plot has
 
     def __init__(self, minor: bool = False) -> None:
         self.minor = minor

@@ -4,13 +4,12 @@ import numpy as np
 import pytest
 
 from invae.classical import Tikhonov, TruncatedSvd
+from invae.classical.noise import estimate_noise, noise_std
 from invae.classical.parameters import (
     discrepancy,
-    estimate_noise,
     gcv,
     gcv_score,
     l_curve,
-    noise_std,
     oracle,
     quiet,
     robust_gcv,

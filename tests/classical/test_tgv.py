@@ -9,6 +9,9 @@ from invae.classical.tgv import _curvature_dual_step, _slope_dual_step, _transpo
 from invae.errors import InputError
 from invae.operators.radon import Radon
 
+# Few iterations are allowed on purpose; that predict says so has its own test.
+pytestmark = pytest.mark.filterwarnings("ignore:.*see converged_:invae.errors.InvaeWarning")
+
 
 def test_the_transposed_map_is_the_adjoint():
     rng = np.random.default_rng(0)

@@ -11,6 +11,9 @@ from invae.data.simulation.phantoms import piecewise_constant, random_ellipses
 from invae.errors import InputError
 from invae.operators.radon import Radon
 
+# Few iterations are allowed on purpose; that predict says so has its own test.
+pytestmark = pytest.mark.filterwarnings("ignore:.*see converged_:invae.errors.InvaeWarning")
+
 
 def identity(shape):
     return pylops.Identity(int(np.prod(shape))) if len(shape) == 1 else pylops.Diagonal(np.ones(shape))

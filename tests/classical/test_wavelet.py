@@ -9,6 +9,9 @@ from invae.classical import WaveletL1
 from invae.classical.wavelet import OrthonormalWavelets
 from invae.errors import InputError
 
+# Few iterations are allowed on purpose; that predict says so has its own test.
+pytestmark = pytest.mark.filterwarnings("ignore:.*see converged_:invae.errors.InvaeWarning")
+
 
 @pytest.mark.parametrize(
     "dims, levels", [((16,), None), ((32, 16), 2), ((12, 20), 2), ((6, 8), 1), ((256,), 3)]

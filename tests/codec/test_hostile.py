@@ -14,8 +14,12 @@ from invae.codec.bounds import Bound
 from invae.codec.coding.varint import Reader, Writer
 from invae.codec.container.directory import MOST_RECORDS, Directory, assemble
 from invae.codec.curves.model import NETWORK, CurveModel, shipped_curve_model
-from invae.codec.fields.exact import FIXED, RAW, SHUFFLE
-from invae.codec.fields.field import EXACT, STEPS, encode_field
+from invae.codec.fields.exact_forms.decimals import FIXED
+from invae.codec.fields.exact_forms.raw import NUMBER as RAW
+from invae.codec.fields.exact_forms.shuffled import NUMBER as SHUFFLE
+from invae.codec.fields.field import encode_field
+from invae.codec.fields.field_forms.exact import NUMBER as EXACT
+from invae.codec.fields.field_forms.steps import NUMBER as STEPS
 from invae.codec.fields.group import ARRAYS, ARRAYS_WITH_SIGMA, ONE_ARRAY, encode_group
 from invae.codec.frames.model import FrameModel, shipped_frame_model
 from invae.codec.l2.codes import analytic_model, decode_l2, encode_l2

@@ -11,8 +11,8 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from invae.codec import Bound, api, compress, decompress
 from invae.codec.bounds import same_bits
 from invae.codec.coding.transforms import exp10
-from invae.codec.fields.decimals import decimal_forms, fixed_to_values, scientific_to_values
 from invae.codec.sigma.counts import cells
+from invae.data.records import Frame
 from invae.errors import BoundError, InputError
 
 DTYPES = ["?", "i1", "u1", "<i2", ">u2", "i4", "u4", ">i4", "i8", "u8", "f2", "f4", ">f4", "f8", ">f8"]
@@ -157,17 +157,6 @@ def test_exp10_is_close_to_the_power_and_exact_in_its_bits():
     assert [float(v).hex() for v in exp10(np.array([-0.9083, 0.49714987]))] == frozen
 
 
-def test_decimal_text_is_recognised_and_rebuilt(rng):
-    x = np.array([float(f"{v:.4f}") for v in rng.normal(0, 100, 300)])
-    name, k, codes = decimal_forms(x)[0]
-    assert name == "fixed" and k == 4 and np.array_equal(fixed_to_values(codes, k), x)
-    x = np.array([float(f"{v:.5e}") for v in np.exp(rng.normal(0, 30, 300)) * rng.choice([-1, 1], 300)])
-    name, d, codes = decimal_forms(x)[-1]
-    assert name == "digits" and d == 6 and np.array_equal(scientific_to_values(codes, d), x)
-    assert np.array_equal(np.argsort(codes), np.argsort(x))
-    assert decimal_forms(rng.normal(size=300)) == []
-
-
 @pytest.mark.parametrize("k", [0.1, 0.25, 0.5, 1.0, 3.0])
 def test_cells_of_counts_cover_every_count_within_the_bound(k):
     table = cells(k, 20000)
@@ -219,3 +208,15 @@ def test_data_or_deviations_that_do_not_match_are_said_to(monkeypatch, data, sig
     monkeypatch.setattr(api, "BLOCK_VALUES", 1 << 13)
     with pytest.raises(InputError, match=r"match|agree|no array"):
         compress(data, "1sigma", sigma=sigma)
+
+
+@pytest.mark.parametrize("bound", ["abs:20", "rel:0.3", "2sigma"])
+def test_marks_of_one_array_stay_exact_beside_an_array_with_other_marks(rng, bound):
+    frames = rng.poisson(150, (3, 30, 40)).astype(np.int32)
+    for k, frame in enumerate(frames):
+        frame[4], frame[11] = -1 - 10 * k, -2 - 10 * k
+    for data in (list(frames), [Frame(data=frame, mask=frame == 140) for frame in frames]):
+        for before, after in zip(frames, decompress(compress(data, bound))):
+            after = after.data if isinstance(after, Frame) else after
+            assert np.array_equal(after[before < 0], before[before < 0])
+            assert not np.array_equal(after, before)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 import warnings
 from importlib.resources import files
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 
 from invae.data import identical, read
+from invae.data.read import FORMATS, Format
 from invae.data.records import Curve, Frame, from_parts
 from invae.errors import FileError, FormatError, InvaeError, InvaeWarning
 
@@ -420,3 +422,23 @@ def test_known_formats_that_are_not_read_are_named_with_the_way_out(tmp_path, na
     path.write_bytes(content)
     with pytest.raises(FormatError, match=says):
         read(path)
+
+
+def test_a_format_is_added_by_one_line_of_the_table(tmp_path, monkeypatch):
+    def read_ours(source):
+        return [Frame(data=np.frombuffer(source.raw[4:], "u1"), name=source.stem)]
+
+    ours = Format("ours", lambda source: source.head.startswith(b"OURS"), read_ours)
+    monkeypatch.setattr(importlib.import_module("invae.data.read"), "FORMATS", (ours, *FORMATS))
+    (tmp_path / "a.dat").write_bytes(b"OURS\1\2")
+    assert read(tmp_path / "a.dat")[0].data.tolist() == [1, 2]
+
+
+def test_message_names_the_path_that_was_given(tmp_path):
+    for folder in ("first", "second"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "run.dat").write_text("nothing but words\n")
+    for folder in ("first", "second"):
+        with pytest.raises(FormatError) as caught:
+            read(tmp_path / folder / "run.dat")
+        assert str(caught.value).startswith(str(tmp_path / folder / "run.dat"))

@@ -130,3 +130,25 @@ def test_names_become_unique_even_when_a_file_uses_the_suffix():
     names = unique_names(records)
     assert names[:2] == ["a", "a#2"]
     assert len(set(names)) == 4
+
+
+def test_mask_of_a_masked_array_becomes_the_mask_of_the_record():
+    values = np.ma.array([1.0, 1e30, 3.0], mask=[False, True, False])
+    curve = Curve(q=np.arange(3.0), intensity=values)
+    assert curve.mask.tolist() == [0, 1, 0] and curve.intensity.tolist() == [1, 1e30, 3]
+    frame = Frame(data=np.ma.masked_less(np.array([[1, -2], [3, 4]]), 0))
+    assert frame.mask.tolist() == [[0, 1], [0, 0]] and type(frame.data) is np.ndarray
+    assert Frame(data=np.ma.array([1, 2])).mask is None
+
+
+def test_two_masks_for_one_record_are_refused():
+    values = np.ma.array([1.0, 2.0], mask=[True, False])
+    with pytest.raises(InputError, match="masked array, and a mask is given beside it"):
+        Frame(data=values, mask=np.zeros(2, bool))
+
+
+@pytest.mark.parametrize("key", ["q", "sigma", "dq", "mask"])
+def test_masked_values_beside_the_intensity_are_refused(key):
+    masked = np.ma.array([0.1, 0.2], mask=[False, True])
+    with pytest.raises(InputError, match=f"{key} is a masked array with 1 masked values"):
+        Curve(**{"q": np.ones(2), "intensity": np.ones(2)} | {key: masked})

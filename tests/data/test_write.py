@@ -339,3 +339,9 @@ def test_a_name_like_another_format_misleads_nobody(name, ending, tmp_path):
     curve = Curve(q=np.arange(3.0), intensity=np.arange(3.0), name=name, header=name)
     (again,) = records_of(write(curve, tmp_path / f"a{ending}"))
     assert identical(again, curve)
+
+
+def test_more_axes_than_hdf5_has_are_named(tmp_path):
+    with pytest.raises(InputError, match="33 axes, an HDF5 data set at most 32"):
+        write(Frame(data=np.zeros((1,) * 33)), tmp_path / "a.h5")
+    assert not list(tmp_path.iterdir())

@@ -49,6 +49,7 @@ def test_a_study_runs_under_its_seed_and_reports_deviations(monkeypatch, capsys)
             rows = [{"n": config["n"], "draw": rng.random()}]
             return Results("study", "A study", "", config, [Table("t", "", rows)], [])
 
+    monkeypatch.setitem(command.STUDIES, "study", "study")
     monkeypatch.setattr(command.importlib, "import_module", lambda name: Study)
     monkeypatch.setattr(command, "deviations", lambda results, quick: ["t / 2 / draw is odd"])
     results = command.run_one("study", True, 0)

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
+import sklearn.base
 
+from invae.classical import Cgls
 from invae.errors import InputError
+from invae.operators import Blur, Heat, Radon
 
 
 def test_adjoint_passes_the_dot_test_at_1e_14(operator, rng):
@@ -94,3 +100,19 @@ def test_a_stored_operator_is_the_same(operator, tmp_path):
 
     again = load(save(operator, tmp_path / "operator.h5"))
     np.testing.assert_array_equal(again.todense(), operator.todense())
+
+
+def test_a_used_operator_copies_and_pickles(operator, rng):
+    X = rng.standard_normal((3, operator.shape[1]))
+    Y = operator.apply(X)
+    for again in (copy.copy(operator), copy.deepcopy(operator), pickle.loads(pickle.dumps(operator))):
+        np.testing.assert_array_equal(again.apply(X), Y)
+    assert sklearn.base.clone(Cgls(operator)).operator.shape == operator.shape
+
+
+@pytest.mark.parametrize(
+    "F", [Blur((32, 32), sigma=1.0), Heat((33, 32), 1.0), Radon((32, 33), 40), Blur(1100, 2.0).H]
+)
+def test_large_operators_write_themselves_out(F):
+    assert min(F.shape) > 1000  # beyond, pylops sends a sparse identity through
+    np.testing.assert_allclose(F.todense(), F.matmat(np.eye(F.shape[1])), atol=1e-12)

@@ -57,3 +57,16 @@ def test_one_dimensional_signals():
 def test_wrong_fine_shape_is_refused():
     with pytest.raises(InputError, match="48"):
         simulate(COARSE["radon"], np.zeros((1, 40, 40)))
+
+
+@pytest.mark.parametrize("kernel", [np.ones((3, 3)), np.ones((1, 4)), np.ones((5, 1)), np.eye(3)])
+@pytest.mark.parametrize("factor", [2, 3])
+def test_a_kernel_that_ends_abruptly_keeps_its_width(kernel, factor):
+    F = Blur((24, 24), kernel=kernel / kernel.sum())
+    fine = smooth(24 * factor)
+    expected = F.apply(box_average(fine, factor))
+    difference = np.linalg.norm(simulate(F, fine, factor) - expected) / np.linalg.norm(expected)
+    # An interpolated kernel is wider by (factor^2 - 1) / (6 factor^2) pixels squared, never narrower.
+    wider = (factor**2 - 1) / (6 * factor**2)
+    blurred = Blur((24, 24), sigma=np.sqrt(wider)).apply(expected)
+    assert difference < 1.5 * np.linalg.norm(blurred - expected) / np.linalg.norm(expected)

@@ -31,8 +31,8 @@ from invae.linalg.whitening import Whitening
 
 __all__ = ["Calibration", "anomaly_parts", "calibrate", "coverage", "varies"]
 
-NEVER = 1e-6  # of the largest deviation
-
+NEVER = 1e-6  # of the largest deviation: an entry below it varies by rounding only
+# Levels of stored quantiles: steps of 0.001, and finer ones towards 1, where intervals grow fast.
 GRID = np.concatenate([np.linspace(0.0, 0.99, 991), 1 - np.geomspace(0.0099, 1e-5, 200)])
 
 
@@ -78,12 +78,9 @@ class Calibration:
 
     def p_value(self, parts: np.ndarray) -> np.ndarray:
         """Share of calibration scores at least as large, for distances (N, 2); in 1/(k + 1) .. 1."""
-        score = self._score(parts)
+        score = _score(parts, self.centre, self.spread)
         above = len(self.scores) - np.searchsorted(self.scores, score, side="left")
         return (1 + above) / (1 + len(self.scores))
-
-    def _score(self, parts: np.ndarray) -> np.ndarray:
-        return np.max(np.abs(parts - self.centre) / self.spread, axis=1)
 
     def to_state(self) -> dict[str, Any]:
         """Numbers and arrays, for storing."""
@@ -103,8 +100,13 @@ def calibrate(
     order = rng.permutation(N)
     fit, rest = parts[order[: N // 2]], parts[order[N // 2 :]]
     spread = np.maximum(fit.std(axis=0), 1e-12)
-    found = Calibration(N, quantiles, fit.mean(axis=0), spread, np.empty(0))
-    return Calibration(N, quantiles, found.centre, spread, np.sort(found._score(rest)))
+    centre = fit.mean(axis=0)
+    return Calibration(N, quantiles, centre, spread, np.sort(_score(rest, centre, spread)))
+
+
+def _score(parts: np.ndarray, centre: np.ndarray, spread: np.ndarray) -> np.ndarray:
+    """The larger of the two standardised distances (N, 2), (N,)."""
+    return np.max(np.abs(parts - centre) / spread, axis=1)
 
 
 def coverage(errors: np.ndarray, half_width: np.ndarray) -> float:

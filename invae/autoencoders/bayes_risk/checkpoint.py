@@ -24,7 +24,7 @@ __all__ = ["Checkpoint"]
 
 logger = logging.getLogger(__name__)
 
-SECONDS = 60.0
+SECONDS = 60.0  # an interruption costs a minute's work, and writing takes but a share of it
 
 
 class Checkpoint:
@@ -111,5 +111,5 @@ class Checkpoint:
         elif not overwrite:
             raise FileError(
                 f"{self.path} holds the sums of another unfinished fit (other data, operator or settings); "
-                "delete it, or start anew with --force"
+                "delete it, or allow overwriting (--force) to start anew"
             )

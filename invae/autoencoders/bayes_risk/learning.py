@@ -1,31 +1,34 @@
-"""From examples, pairs or a prior to the factors of a reconstructor: which moments, which door, which
+"""From examples, pairs or a prior to the factors of a reconstructor: which moments, which space, which
 rank."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from invae.autoencoders.bayes_risk.checkpoint import Checkpoint
 from invae.autoencoders.bayes_risk.noise import noise_variance
-from invae.autoencoders.bayes_risk.spaces import Fit, apply_rows, from_moments, from_pairs, from_prior
+from invae.autoencoders.bayes_risk.spaces import CentredFactors, from_moments, from_pairs, from_prior
 from invae.autoencoders.bayes_risk.validation import smallest_rank, split, validated_risk_curve
 from invae.errors import InputError
 from invae.linalg.augment import augment, order
 from invae.linalg.factorise import thin_svd
 from invae.linalg.moments import PairMoments
 from invae.linalg.priors import GaussianPrior
+from invae.linalg.reduced_rank import ReducedRank
 from invae.linalg.shrinkage import probabilistic_pca
 from invae.linalg.whitening import Whitening
+from invae.operators.rows import forward
 
 __all__ = [
     "ENOUGH_PAIRS",
     "MANY_PER_RANK",
-    "Learnt",
+    "JointModel",
     "Settings",
     "learn_pairs",
     "learn_prior",
@@ -35,14 +38,13 @@ __all__ = [
 
 logger = logging.getLogger(__name__)
 
-ENOUGH_PAIRS = 5  # times the measurements
-LARGEST_PRIOR = 2**26  # entries of samples that a shrunk prior carries along although they outnumber n
-FEWEST = 8  # samples for kernel shrinkage
-MOST_HELD = 1000
-MANY_PER_RANK = (
-    20  # samples for each direction of a map, to leave one out without finding the directions anew
-)
-RESERVOIR = 256
+ENOUGH_PAIRS = 5  # times the measurements: C_yy of fewer pairs is too noisy to be inverted as it is
+LARGEST_PRIOR = 2**26  # entries of samples (512 MiB) that a shrunk prior carries along although N > n
+FEWEST = 8  # samples for kernel shrinkage: 6 to learn from and 2 to choose by
+FEW_HELD = 25  # samples that choose the shrinkage: their mean error is known to some 20 %, enough to rank by
+MOST_HELD = 1000  # samples that choose the rank: their mean error is known to a few per cent
+MANY_PER_RANK = 20  # samples for each direction of a map: fewer, and one sample moves the directions
+RESERVOIR = 256  # examples that are kept: a root mean square over them is known to some 5 %
 CHEAP = 1200  # side of a factorisation that may be done twice, to validate the rank under a shrunk prior
 
 
@@ -52,7 +54,7 @@ class Settings:
 
     operator: Any
     noise: Any
-    door: str
+    space: str
     shrinkage: str | None
     augment: str | None
     validation: float
@@ -73,12 +75,13 @@ class Settings:
 
 
 @dataclass(frozen=True)
-class Learnt:
-    """What `BayesRiskReconstructor` keeps of a fit.
+class JointModel:
+    """Second-order model of a signal and its measurement, and what was learnt beside it.
 
     Attributes
     ----------
-    fit : Fit
+    factors : CentredFactors
+        Of the signal's covariance and of its image under the operator.
     whitening : Whitening
     mean_clean, rms_clean : ndarray of shape (m,)
         Of the measurements before noise is added.
@@ -99,9 +102,11 @@ class Learnt:
         Whether the moments hold images of the signals under the operator, not measurements as they came.
     added : float, ndarray of shape (m,) or None
         Variance of the noise that the examples' measurements do not hold yet; None: all of the whitening.
+    noise : float or None
+        Strength of the noise in units of the whitening; None: as it was when this was learnt.
     """
 
-    fit: Fit
+    factors: CentredFactors
     whitening: Whitening
     mean_clean: np.ndarray
     rms_clean: np.ndarray
@@ -114,51 +119,83 @@ class Learnt:
     share: float | None = None
     modelled: bool = True
     added: np.ndarray | float | None = None
+    noise: float | None = None
+
+    @property
+    def noise_power(self) -> float:
+        """tau, with Cov(e) = tau R."""
+        return self.whitening.scale if self.noise is None else self.noise
+
+    def at_noise(self, variance: float) -> JointModel:
+        """The same for added noise of another variance, beside the model error that was learnt from pairs."""
+        if self.added is None:
+            return replace(self, noise=variance, curve=None)  # the curve is of the noise of the fit
+        model_error = max(0.0, self.noise_power - float(np.mean(self.added)))
+        return replace(self, noise=variance + model_error, added=variance, curve=None)
+
+    def to_state(self) -> dict[str, Any]:
+        """Numbers, arrays and the prior, for storing."""
+        state = {**vars(self), "whitening": self.whitening.to_state()}
+        kept = self.factors.kept
+        state["factors"] = {**vars(self.factors), "kept": None if kept is None else kept.to_state()}
+        return state
+
+    @classmethod
+    def from_state(cls, state: dict[str, Any]) -> JointModel:
+        """Rebuild what `to_state` described."""
+        factors = dict(state["factors"])
+        kept = None if factors["kept"] is None else ReducedRank.from_state(factors["kept"])
+        parts = {
+            "factors": CentredFactors(**{**factors, "kept": kept}),
+            "whitening": Whitening.from_state(state["whitening"]),
+            "examples": None if state["examples"] is None else tuple(state["examples"]),
+        }
+        return cls(**{**state, **parts})
 
 
-def learn_prior(prior: GaussianPrior, settings: Settings) -> Learnt:
+def learn_prior(prior: GaussianPrior, settings: Settings) -> JointModel:
     """From a known prior."""
-    mean = np.asarray(apply_rows(settings.operator, prior.mean[None])[0], np.float64)
+    mean = np.asarray(forward(settings.operator, prior.mean[None])[0], np.float64)
     if (
         prior.structured
     ):  # the scale of relative noise: 256 draws know the rms to a few per cent of its spread
         draws = prior.sample(RESERVOIR, np.random.default_rng(0)).reshape(RESERVOIR, -1)
-        rms = _rms(apply_rows(settings.operator, draws))
+        rms = _rms(forward(settings.operator, draws))
     else:
-        G = apply_rows(settings.operator, np.ascontiguousarray(prior.factor().T))
+        G = forward(settings.operator, np.ascontiguousarray(prior.factor().T))
         rms = np.sqrt(mean**2 + np.einsum("ij,ij->j", G, G))
     whitening = _whitening(settings.noise, mean, rms)
-    fit = from_prior(prior, settings.operator, whitening, settings.door)
-    return Learnt(fit, whitening, mean, rms, prior=prior)
+    factors = from_prior(prior, settings.operator, whitening, settings.space)
+    return JointModel(factors, whitening, mean, rms, prior=prior)
 
 
-def learn_signals(X: np.ndarray, shape: tuple[int, ...], settings: Settings) -> Learnt:
+def learn_signals(X: np.ndarray, shape: tuple[int, ...], settings: Settings) -> JointModel:
     """From signals (N, n) that the operator measures."""
     shrinkage = _automatic(X, shape, settings) if settings.shrinkage == "auto" else settings.shrinkage
     some = X[np.sort(settings.rng.permutation(len(X))[:RESERVOIR])]
-    examples = some, apply_rows(settings.operator, some)
+    examples = some, forward(settings.operator, some)
     if shrinkage is not None:
-        mean = np.asarray(apply_rows(settings.operator, X.mean(axis=0)[None])[0], np.float64)
+        mean = np.asarray(forward(settings.operator, X.mean(axis=0)[None])[0], np.float64)
         rms = _rms(examples[1])
         whitening = _whitening(settings.noise, mean, rms)
-        learnt = _learn_shrunk(X, shape, shrinkage, whitening, settings)
-        return replace(learnt, mean_clean=mean, rms_clean=rms, examples=examples)
-    Y = apply_rows(settings.operator, X)
+        model = _learn_shrunk(X, shape, shrinkage, whitening, settings)
+        return replace(model, mean_clean=mean, rms_clean=rms, examples=examples)
+    Y = forward(settings.operator, X)
     mean, rms = Y.mean(axis=0, dtype=np.float64), _rms(Y)
     whitening = _whitening(settings.noise, mean, rms)
 
-    def fit_to(X: np.ndarray, Y: np.ndarray) -> Fit:
+    def fit_to(X: np.ndarray, Y: np.ndarray) -> CentredFactors:
         if settings.augment is not None:
             X = augment(X, shape, settings.augment)
-            Y = apply_rows(settings.operator, X)
-        return from_pairs(X, Y, whitening, settings.operator, settings.door)
+            Y = forward(settings.operator, X)
+        return from_pairs(X, Y, whitening, settings.operator, settings.space)
 
     rank, curve = _validated(X, Y, fit_to, whitening, settings)
-    learnt = Learnt(fit_to(X, Y), whitening, mean, rms, examples, rank, curve)
-    return replace(learnt, n_samples=len(X) * order(settings.augment, shape), share=1.0)
+    model = JointModel(fit_to(X, Y), whitening, mean, rms, examples, rank, curve)
+    return replace(model, n_samples=len(X) * order(settings.augment, shape), share=1.0)
 
 
-def learn_pairs(X: np.ndarray, Y: np.ndarray, shape: tuple[int, ...], settings: Settings) -> Learnt:
+def learn_pairs(X: np.ndarray, Y: np.ndarray, shape: tuple[int, ...], settings: Settings) -> JointModel:
     """From measured pairs. A given operator then carries the prior, and its residuals on the pairs the
     model error.
 
@@ -175,33 +212,35 @@ def learn_pairs(X: np.ndarray, Y: np.ndarray, shape: tuple[int, ...], settings: 
             )
         whitening = Whitening(noise)
 
-        def fit_to(X: np.ndarray, Y: np.ndarray) -> Fit:
-            return from_pairs(X, Y, whitening, None, settings.door)
+        def fit_to(X: np.ndarray, Y: np.ndarray) -> CentredFactors:
+            return from_pairs(X, Y, whitening, None, settings.space)
 
         rank, curve = _validated(X, Y, fit_to, whitening, settings)
-        learnt = Learnt(fit_to(X, Y), whitening, mean, rms, _examples(X, Y, settings.rng), rank, curve)
-        return replace(learnt, n_samples=len(X), share=1.0, modelled=False)
-    residual = Y - apply_rows(settings.operator, X)
+        model = JointModel(fit_to(X, Y), whitening, mean, rms, _examples(X, Y, settings.rng), rank, curve)
+        return replace(model, n_samples=len(X), share=1.0, modelled=False)
+    residual = Y - forward(settings.operator, X)
     offset = residual.mean(axis=0, dtype=np.float64)
     whitening = _residual_whitening(residual - offset, noise, settings.rng)
     logger.info(
         "model error: residual std %.4g of measurements of rms %.4g", np.sqrt(whitening.scale), _rms(rms)
     )
-    learnt = learn_signals(X, shape, replace(settings, noise=whitening))
-    shifted = replace(learnt.fit, mean_y=learnt.fit.mean_y + offset)
+    model = learn_signals(X, shape, replace(settings, noise=whitening))
+    shifted = replace(model.factors, mean_y=model.factors.mean_y + offset)
     examples = _examples(X, Y, settings.rng)
-    learnt = replace(learnt, fit=shifted, examples=examples, offset=offset, added=noise)
-    return replace(learnt, mean_clean=mean, rms_clean=rms)
+    model = replace(model, factors=shifted, examples=examples, offset=offset, added=noise)
+    return replace(model, mean_clean=mean, rms_clean=rms)
 
 
-def learn_stream(batches: Iterable[tuple[np.ndarray, np.ndarray]], settings: Settings) -> Learnt:
+def learn_stream(batches: Iterable[tuple[np.ndarray, np.ndarray]], settings: Settings) -> JointModel:
     """From batches of pairs of rows, read once: moments, and up to 1000 held-out pairs that choose the
     rank."""
-    if settings.door not in ("auto", "measurements"):
+    if settings.space not in ("auto", "measurements"):
         raise InputError(
-            f"door={settings.door!r} needs all samples at once; batches go through the measurements"
+            f"space={settings.space!r} needs all samples at once; batches go through the measurements"
         )
-    moments, held_x, held_y, n_rows = PairMoments(), [], [], 0
+    moments, n_rows = PairMoments(), 0
+    held_x: list[np.ndarray] = []
+    held_y: list[np.ndarray] = []
     if settings.checkpoint is not None:
         moments, held_x, held_y = settings.checkpoint.restore(settings.rng)
         n_rows = settings.checkpoint.n_rows
@@ -226,13 +265,14 @@ def learn_stream(batches: Iterable[tuple[np.ndarray, np.ndarray]], settings: Set
     rank = curve = examples = None
     if n_held:
         if settings.validate_rank:
-            fit = from_moments(moments, whitening)
-            curve = validated_risk_curve(fit, fit.core.solve(whitening.scale), X, Y, whitening.scale)
+            factors = from_moments(moments, whitening)
+            maps = factors.core.solve(whitening.scale)
+            curve = validated_risk_curve(factors, maps, X, Y, whitening.scale)
             rank = smallest_rank(curve, settings.tolerance)
         examples = _examples(X, Y, settings.rng)
         moments.update(X, Y)
-    learnt = Learnt(from_moments(moments, whitening), whitening, mean, rms, examples, rank, curve)
-    return replace(learnt, n_samples=moments.n_samples, share=1.0, modelled=False)
+    model = JointModel(from_moments(moments, whitening), whitening, mean, rms, examples, rank, curve)
+    return replace(model, n_samples=moments.n_samples, share=1.0, modelled=False)
 
 
 def _automatic(X: np.ndarray, shape: tuple[int, ...], settings: Settings) -> str | None:
@@ -240,7 +280,7 @@ def _automatic(X: np.ndarray, shape: tuple[int, ...], settings: Settings) -> str
     still gains."""
     N, n = X.shape
     few = N < n or (len(shape) > 1 and N < 4 * n and N * n <= LARGEST_PRIOR)
-    return "kernel" if few and N >= FEWEST and settings.door != "samples" else None
+    return "kernel" if few and N >= FEWEST and settings.space != "samples" else None
 
 
 def _learn_shrunk(
@@ -249,40 +289,47 @@ def _learn_shrunk(
     shrinkage: str,
     whitening: Whitening,
     settings: Settings,
-) -> Learnt:
+) -> JointModel:
     def measure(rows: np.ndarray) -> np.ndarray:
-        return whitening.apply(apply_rows(settings.operator, rows))
+        return whitening.apply(forward(settings.operator, rows))
 
-    options = {"shape": shape, "shrinkage": shrinkage, "augment": settings.augment}
-    fraction = max(settings.validation, min(0.25, 25 / len(X)))
-    prior = GaussianPrior.from_samples(
-        X, **options, measure=measure, noise=whitening.scale, validation=fraction, rng=settings.rng
+    shrunk = partial(
+        GaussianPrior.from_samples,
+        shape=shape,
+        shrinkage=shrinkage,
+        augment=settings.augment,
+        rng=settings.rng,
     )
-    fit = from_prior(prior, settings.operator, whitening, settings.door)
+    fraction = max(settings.validation, min(0.25, FEW_HELD / len(X)))
+    prior = shrunk(X, measure=measure, noise=whitening.scale, validation=fraction)
+    factors = from_prior(prior, settings.operator, whitening, settings.space)
     rank = curve = None
-    if settings.validate_rank and min(fit.mean_y.size, X.shape[1]) <= CHEAP:
+    if settings.validate_rank and min(factors.mean_y.size, X.shape[1]) <= CHEAP:
 
-        def fit_to(X: np.ndarray, Y: np.ndarray) -> Fit:
-            part = GaussianPrior.from_samples(X, **options, choice=prior.choice, rng=settings.rng)
-            return from_prior(part, settings.operator, whitening, settings.door)
+        def fit_to(X: np.ndarray, Y: np.ndarray) -> CentredFactors:
+            return from_prior(shrunk(X, choice=prior.choice), settings.operator, whitening, settings.space)
 
-        rank, curve = _validated(X, apply_rows(settings.operator, X), fit_to, whitening, settings)
+        rank, curve = _validated(X, forward(settings.operator, X), fit_to, whitening, settings)
     share = None if prior.choice is None else 1.0 - prior.choice.rho
-    learnt = Learnt(fit, whitening, fit.mean_y, fit.mean_y, None, rank, curve, prior)
-    return replace(learnt, n_samples=len(X) * order(settings.augment, shape), share=share)
+    model = JointModel(factors, whitening, factors.mean_y, factors.mean_y, None, rank, curve, prior)
+    return replace(model, n_samples=len(X) * order(settings.augment, shape), share=share)
 
 
 def _validated(
-    X: np.ndarray, Y: np.ndarray, fit_to: Any, whitening: Whitening, settings: Settings
+    X: np.ndarray,
+    Y: np.ndarray,
+    fit_to: Callable[[np.ndarray, np.ndarray], CentredFactors],
+    whitening: Whitening,
+    settings: Settings,
 ) -> tuple[int | None, np.ndarray | None]:
     if not settings.holds_out(len(X)):
         return None, None
     train, held = split(len(X), settings.validation, settings.rng)
     if not len(held):
         return None, None
-    fit = fit_to(X[train], Y[train])
-    found = fit.core.solve(whitening.scale)
-    curve = validated_risk_curve(fit, found, X[held], Y[held], whitening.scale)
+    factors = fit_to(X[train], Y[train])
+    maps = factors.core.solve(whitening.scale)
+    curve = validated_risk_curve(factors, maps, X[held], Y[held], whitening.scale)
     rank = smallest_rank(curve, settings.tolerance)
     logger.info("rank %d of %d by validated risk, %.4g", rank, len(curve) - 1, curve[rank])
     return rank, curve

@@ -17,27 +17,28 @@ import numpy as np
 
 from invae.errors import InputError
 from invae.linalg.reduced_rank import ReducedRank
+from invae.linalg.samples import shown
 from invae.linalg.whitening import Whitening
 from invae.operators.noise import GaussianNoise, PoissonNoise
 
 __all__ = ["estimate_noise", "noise_variance"]
 
-FLOOR = 1e-6
+FLOOR = 1e-6  # of the average variance of a Poisson model, where nothing is expected
 NOMINAL = 0.02  # relative level that a reconstructor of unknown noise is built at
-DECADES = (-10.0, 1.0)
-STEP = 0.125  # of log10 tau
+DECADES = (-10.0, 1.0)  # of tau, from rounding to ten times the measurement's own power
+STEP = 0.125  # of log10 tau: a parabola through three points of the smooth cost then places its minimum
 QUIET = 1e-20  # of the strongest direction: a measurement below it is as good as its mean
 
 
 def noise_variance(noise: Any, mean_y: np.ndarray, rms_y: np.ndarray) -> Any:
-    """Variance of the noise of each measurement entry: one number, or an array of shape (m,).
+    """Variance of the noise of each measurement entry: one number, (m,), or a covariance (m, m).
 
     Parameters
     ----------
-    noise : None, "auto", float, ndarray of shape (m,), GaussianNoise or PoissonNoise
-        A number or an array is a standard deviation. A relative model is resolved against ``rms_y``; "auto"
-        starts from 2 % of it. A Poisson model has variance mean / scale, which is all that an affine map can
-        know of it, held above 1e-6 of its average where nothing is expected.
+    noise : None, "auto", float, ndarray of shape (m,) or (m, m), GaussianNoise or PoissonNoise
+        A number or a vector is a standard deviation, a matrix a covariance. A relative model is resolved
+        against ``rms_y``; "auto" starts from 2 % of it. A Poisson model has variance mean / scale, which is
+        all that an affine map can know of it, held above 1e-6 of its average where nothing is expected.
     mean_y, rms_y : ndarray of shape (m,)
         Mean and root mean square of the clean measurements.
     """
@@ -51,15 +52,22 @@ def noise_variance(noise: Any, mean_y: np.ndarray, rms_y: np.ndarray) -> Any:
     if isinstance(noise, GaussianNoise):
         return noise.std_for(rms_y[None]) ** 2
     try:
-        std = np.asarray(noise, np.float64)
+        given = np.asarray(noise, np.float64)
     except (TypeError, ValueError):
-        std = np.asarray(np.nan)
-    if std.shape not in ((), mean_y.shape) or not np.isfinite(std).all() or not (std >= 0).all():
+        given = np.asarray(np.nan)
+    m = mean_y.size
+    covariance = given.ndim == 2 and given.shape == (m, m)
+    spread = given.diagonal() if covariance else given
+    if (not covariance and given.shape not in ((), (m,))) or not ((spread >= 0) & np.isfinite(spread)).all():
         raise InputError(
-            f"noise={noise!r} is neither a noise model nor a standard deviation >= 0, alone or for each "
-            f"of the {mean_y.size} measurements"
+            f"noise={shown(noise)} is neither a noise model, nor a standard deviation >= 0, alone or for "
+            f"each of the {m} measurements, nor a covariance of shape ({m}, {m})"
         )
-    return float(std) ** 2 if std.ndim == 0 else std**2
+    if not covariance:
+        return float(given) ** 2 if given.ndim == 0 else given**2
+    if not (np.isfinite(given).all() and np.allclose(given, given.T, rtol=1e-6, atol=1e-9 * spread.max())):
+        raise InputError(f"noise, a covariance of shape ({m}, {m}), must be finite and symmetric")
+    return given
 
 
 def estimate_noise(core: ReducedRank, whitening: Whitening, centred: np.ndarray) -> np.ndarray:

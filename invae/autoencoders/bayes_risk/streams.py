@@ -16,7 +16,7 @@ from invae.linalg.samples import as_rows
 __all__ = ["is_stream", "row_batches", "shapes_of"]
 
 LARGEST_IN_MEMORY = 2**30  # bytes of an array on disk that is read whole
-BATCH_BYTES = 2**27
+BATCH_BYTES = 2**27  # in float64: small beside the moments, large enough for long products
 
 
 def is_stream(samples: Any) -> bool:

@@ -18,20 +18,21 @@ symmetry leave together with it (a block of them, the same formula with matrices
 
 References
 ----------
-[1] Sherman, Morrison (1950), Ann. Math. Stat. 21. Deviations: the shrinkage is not chosen anew, and a map
-that is cut to a low rank keeps its directions.
+[1] Sherman, Morrison (1950), Ann. Math. Stat. 21. Deviations: the shrinkage is not chosen anew, the others
+keep their weights (their covariance counts (N - 1) / N times, beside the same noise), and a map that is cut
+to a low rank keeps its directions.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from invae.autoencoders.bayes_risk.spaces import Fit
+from invae.autoencoders.bayes_risk.spaces import CentredFactors
 from invae.linalg.reduced_rank import RankedMap, ReducedRank
 
 __all__ = ["left_out_risk", "smallest_rank", "split", "validated_risk_curve"]
 
-LEAST_PIVOT = 1e-6
+LEAST_PIVOT = 1e-6  # below it the map all but interpolates the orbit, and its errors are rounding
 
 
 def split(
@@ -44,15 +45,15 @@ def split(
 
 
 def validated_risk_curve(
-    fit: Fit, found: RankedMap, X: np.ndarray, Y: np.ndarray, noise: float = 0.0
+    factors: CentredFactors, maps: RankedMap, X: np.ndarray, Y: np.ndarray, noise: float = 0.0
 ) -> np.ndarray:
     """Mean squared error at rank 0, 1, ..., r on rows X (N, n), Y (N, m).
 
     ``noise`` is the power tau of the noise that is still to come on top of Y.
     """
-    X, Y = X - fit.mean_x, Y - fit.mean_y
-    z = Y @ found.encoder.T
-    gain = np.mean(2 * (X @ found.decoder) * z - z**2, axis=0) - noise * found.noise_gain
+    X, Y = X - factors.mean_x, Y - factors.mean_y
+    z = Y @ maps.encoder.T
+    gain = np.mean(2 * (X @ maps.decoder) * z - z**2, axis=0) - noise * maps.noise_gain
     return np.mean(np.einsum("ij,ij->i", X, X)) - np.concatenate([[0.0], np.cumsum(gain)])
 
 

@@ -17,24 +17,26 @@ columns of W2 are the principal directions themselves and not a rotation of them
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
+import scipy.linalg
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
 
 from invae.errors import InputError
+from invae.linalg.estimators import check_is_fitted, validate_data
 from invae.linalg.factorise import fix_signs, symmetric_eigen, thin_svd
-from invae.linalg.filters import elastic
+from invae.linalg.filters import elastic, numerical_rank
 from invae.linalg.moments import Moments
-from invae.linalg.samples import as_rows
+from invae.linalg.samples import as_reals, as_rows, is_number, shown
+from invae.persistence import StoredEstimator
 
 __all__ = ["LinearAutoencoder", "principal_directions"]
 
-BATCH = 4096
+BATCH = 4096  # rows in float64 at a time
+SAFE = 1e-8  # of the largest variance: what a covariance surely holds
 
 
-class LinearAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class LinearAutoencoder(StoredEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """Rank-k linear autoencoder of least penalised loss.
 
     Parameters
@@ -92,13 +94,17 @@ class LinearAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         X = validate_data(self, X, dtype=(np.float64, np.float32))
         n = X.shape[1]
         k = self.n_components
-        if k is not None and not (1 <= k <= n and int(k) == k):
+        if k is not None and not (is_number(k, 1) and k <= n and int(k) == k):
             raise InputError(
-                f"n_components={k} is not a whole number in 1..n={n}; use 1<=n_components<={n} or None"
+                f"n_components={shown(k)} is not a whole number in 1..n={n}; use 1<=n_components<={n} or None"
             )
-        self.mean_, power, U = principal_directions(X, self.center)
+        if not isinstance(self.center, (bool, np.bool_, int)):
+            raise InputError(f"center={shown(self.center)}; use True or False")
+        self.mean_, power, U = principal_directions(X, bool(self.center))
         k = max(1, len(power)) if k is None else int(k)
-        decay = np.asarray(self.decay, np.float64)
+        decay, product = as_reals(self.decay, "decay"), as_reals(self.product, "product")
+        if product.ndim or not is_number(float(product), 0.0) or not np.isfinite(decay).all():
+            raise InputError(f"product={shown(self.product)} must be one number >= 0, and decay finite")
         if decay.ndim and (decay.shape != (k,) or (np.diff(decay) < 0).any()):
             raise InputError(
                 f"decay has shape {decay.shape}, expected one number or {k} rising ones, one per code"
@@ -107,7 +113,7 @@ class LinearAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         sigma2, s = power[:kept], np.broadcast_to(decay, (k,))[:kept]
         self.n_components_, self.variances_ = k, power
         self.gains_, self.directions_ = np.zeros(k), np.zeros((n, k))
-        self.gains_[:kept] = g = elastic(np.sqrt(sigma2), self.product, s)
+        self.gains_[:kept] = g = elastic(np.sqrt(sigma2), product, s)
         self.directions_[:, :kept] = U[:, :kept]
         self.decoder_ = self.directions_ * np.sqrt(self.gains_)
         self.encoder_ = np.ascontiguousarray(self.decoder_.T)
@@ -132,18 +138,6 @@ class LinearAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         """Reconstruct signals (N, n): decode what was encoded."""
         return self.inverse_transform(self.transform(X))
 
-    def to_state(self) -> dict[str, Any]:
-        """Parameters and fitted arrays, for `invae.save`."""
-        decay = np.asarray(self.decay, np.float64)
-        parameters = {**self.get_params(deep=False), "decay": decay if decay.ndim else float(decay)}
-        return {"parameters": parameters, "fitted": {k: v for k, v in vars(self).items() if k.endswith("_")}}
-
-    @classmethod
-    def from_state(cls, state: dict[str, Any]) -> LinearAutoencoder:
-        model = cls(**state["parameters"])
-        vars(model).update(state["fitted"])
-        return model
-
     @property
     def _n_features_out(self) -> int:
         return self.n_components_
@@ -161,4 +155,15 @@ def principal_directions(X: np.ndarray, center: bool = True) -> tuple[np.ndarray
         return mean, s**2, fix_signs(Vt.T)
     moments = Moments.from_batches(X[i : i + BATCH] for i in range(0, N, BATCH))
     power, U = symmetric_eigen(moments.covariance if center else moments.second_moment)
-    return moments.mean if center else np.zeros(n), power, U
+    mean = moments.mean if center else np.zeros(n)
+    if len(power) == n and power[-1] > SAFE * power[0]:
+        return mean, power, U
+    # A covariance holds variances down to eps of the largest only; the signals hold standard deviations.
+    triangle = np.zeros((0, n))
+    for i in range(0, N, BATCH):
+        rows = np.concatenate([triangle, (X[i : i + BATCH] - mean) / math.sqrt(N)])
+        triangle = np.linalg.qr(rows, mode="r")
+    _, s, Vt = scipy.linalg.svd(triangle, full_matrices=False, check_finite=False)
+    rounding = np.finfo(X.dtype).eps * (4 if X.dtype == np.float32 else max(N, n))
+    q = numerical_rank(s, max(N, n), float(rounding))
+    return mean, s[:q] ** 2, fix_signs(Vt[:q].T)

@@ -251,8 +251,8 @@ class Landscape:
         times = np.asarray(times, float)
         state = np.concatenate([np.ravel(W1), np.ravel(W2)])
         span = (min(0.0, times.min()), times.max())
-        found = solve_ivp(slope, span, state, method="DOP853", t_eval=times, rtol=1e-10, atol=1e-12)
-        path = found.y.T
+        flow = solve_ivp(slope, span, state, method="DOP853", t_eval=times, rtol=1e-10, atol=1e-12)
+        path = flow.y.T
         return path[:, : k * m].reshape(-1, k, m), path[:, k * m :].reshape(-1, m, k)
 
     def alignment(self, W2: np.ndarray) -> float:
@@ -267,7 +267,9 @@ class Landscape:
         """Gaussian start, entries of standard deviation ``scale`` / sqrt(m)."""
         rng = np.random.default_rng(rng)
         k, m = self.n_components, self.n_features
-        return tuple(scale / math.sqrt(m) * rng.standard_normal(shape) for shape in ((k, m), (m, k)))
+        size = scale / math.sqrt(m)
+        W1 = size * rng.standard_normal((k, m))
+        return W1, size * rng.standard_normal((m, k))
 
     @property
     def _column(self) -> np.ndarray:

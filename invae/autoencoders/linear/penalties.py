@@ -12,7 +12,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-import torch
+from invae.extras import optional_imports
+
+with optional_imports():
+    import torch
 
 __all__ = ["PENALTIES", "contractive", "decay", "expected_l1", "product", "unit_atoms"]
 

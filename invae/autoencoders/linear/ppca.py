@@ -26,19 +26,21 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils.validation import check_is_fitted, validate_data
 
 from invae.autoencoders.linear.autoencoder import principal_directions
 from invae.errors import InputError
+from invae.linalg.estimators import check_is_fitted, validate_data
 from invae.linalg.factorise import thin_svd
-from invae.linalg.samples import as_rows
+from invae.linalg.samples import as_rows, is_number, shown
+from invae.persistence import StoredEstimator
 
 __all__ = ["ProbabilisticPCA"]
 
-BATCH = 2048
+BATCH = 2048  # rows at a time, a (k, k) matrix for each
+FLOOR = 1e-12  # of the largest standard deviation
 
 
-class ProbabilisticPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class ProbabilisticPCA(StoredEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """Probabilistic PCA by closed form, or by EM where values are missing (NaN).
 
     Parameters
@@ -98,12 +100,16 @@ class ProbabilisticPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         X = validate_data(self, X, dtype=(np.float64, np.float32), ensure_all_finite="allow-nan")
         N, n = X.shape
         k = max(1, min(N, n) - 1) if self.n_components is None else self.n_components
-        if not (1 <= k <= n and int(k) == k):
+        if not (is_number(k, 1) and k <= n and int(k) == k):
             raise InputError(
-                f"n_components={k} is not a whole number in 1..n={n}; use 1<=n_components<={n} or None"
+                f"n_components={shown(k)} is not a whole number in 1..n={n}; use 1<=n_components<={n} or None"
             )
-        if self.noise_variance is not None and not self.noise_variance > 0:
-            raise InputError(f"noise_variance={self.noise_variance} is not positive; use None to estimate it")
+        if self.noise_variance is not None and not (
+            is_number(self.noise_variance) and self.noise_variance > 0
+        ):
+            raise InputError(
+                f"noise_variance={shown(self.noise_variance)} is not positive; use None to estimate it"
+            )
         self.n_components_ = k = int(k)
         seen = ~np.isnan(X)
         if not seen.any(axis=0).all():
@@ -160,17 +166,6 @@ class ProbabilisticPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         check_is_fitted(self)
         return self.loadings_ @ self.loadings_.T + self.noise_variance_ * np.eye(len(self.mean_))
 
-    def to_state(self) -> dict[str, Any]:
-        """Parameters and fitted arrays, for `invae.save`."""
-        fitted = {key: value for key, value in vars(self).items() if key.endswith("_")}
-        return {"parameters": self.get_params(deep=False), "fitted": fitted}
-
-    @classmethod
-    def from_state(cls, state: dict[str, Any]) -> ProbabilisticPCA:
-        model = cls(**state["parameters"])
-        vars(model).update(state["fitted"])
-        return model
-
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
@@ -190,8 +185,9 @@ class ProbabilisticPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         self.mean_, power, U = principal_directions(X)
         tau2 = self.noise_variance
         if tau2 is None:
-            # With no discarded direction the likelihood has no maximum in tau^2: keep it at rounding level.
-            floor = np.finfo(X.dtype).eps * (power.max(initial=0.0) or 1.0)
+            # With no discarded direction the likelihood has no maximum in tau^2: keep it at the level of
+            # the signals' own rounding, whose std is eps times the largest.
+            floor = max(float(np.finfo(X.dtype).eps), FLOOR) ** 2 * (power.max(initial=0.0) or 1.0)
             tau2 = max(float(power[k:].sum()) / (n - k) if n > k else 0.0, floor)
         self.noise_variance_ = float(tau2)
         self.loadings_ = np.zeros((n, k))

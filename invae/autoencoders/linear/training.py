@@ -22,12 +22,15 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-import torch
 
 from invae.autoencoders.linear import penalties
 from invae.autoencoders.linear.landscape import Landscape, balance, transpose_gap
 from invae.errors import InputError
+from invae.extras import optional_imports
 from invae.linalg.samples import as_float
+
+with optional_imports():
+    import torch
 
 __all__ = ["OPTIMISERS", "Trained", "Trajectory", "train", "train_minibatch", "train_sparse_gaussian"]
 
@@ -108,7 +111,7 @@ def train(
     gamma, s = torch.tensor(landscape.covariance), torch.tensor(landscape.decay)
     power = float(np.trace(landscape.covariance))
 
-    def closure() -> torch.Tensor:
+    def closure() -> float:
         stepper.zero_grad()
         E, D = parameters
         # tr[(I - A) Gamma (I - A)^T] with A = D E, through products with k rows or columns.
@@ -116,7 +119,7 @@ def train(
         loss = power - 2 * torch.sum(D * EG.T) + torch.sum((D.T @ D) * (EG @ E.T))
         loss = loss + landscape.product * penalties.product(E, D) + penalties.decay(E, D, s)
         loss.backward()
-        return loss
+        return loss.item()
 
     recorder = _Recorder(landscape)
     for step in range(n_steps + 1):
@@ -168,7 +171,8 @@ def train_minibatch(
         raise InputError(f"n_epochs={n_epochs} must be at least 1")
     rng = np.random.default_rng(rng)
     stream = signals if callable(signals) else _shuffled(np.asarray(signals), batch_size, rng)
-    recorder, model = _Recorder(landscape), None
+    recorder = _Recorder(landscape)
+    model: _Affine | None = None
     for epoch in range(1, n_epochs + 1):
         total, count = 0.0, 0
         rate = 0.5 * (1 + math.cos(math.pi * (epoch - 1) / n_epochs)) if anneal else 1.0
@@ -179,13 +183,15 @@ def train_minibatch(
                 full_rate = stepper.param_groups[0]["lr"]
             stepper.param_groups[0]["lr"] = rate * full_rate
             x = torch.tensor(batch)
-            total += stepper.step(partial(model.backward, x, stepper)).item() * len(x)
+            total += (stepper.step(partial(model.backward, x, stepper)) or 0.0) * len(x)
             count += len(x)
         if model is None or count == 0:
             raise InputError(f"epoch {epoch} yielded no batch; the function must start a new pass each time")
         if epoch % record_every == 0 or epoch == n_epochs:
             recorder.record(epoch, *model.weights(), total / count)
-    return Trained(*model.weights(), model.offset(), recorder.trajectory())
+    assert model is not None  # an epoch without batches was refused
+    W1, W2 = model.weights()
+    return Trained(W1, W2, model.offset(), recorder.trajectory())
 
 
 def train_sparse_gaussian(
@@ -217,12 +223,12 @@ def train_sparse_gaussian(
     D = torch.tensor(rng.standard_normal((n, n_atoms)), requires_grad=True)
     target, white = torch.from_numpy(B), torch.eye(q, dtype=torch.float64)
 
-    def loss(smoothing: float, stepper: torch.optim.Optimizer) -> torch.Tensor:
+    def loss(smoothing: float, stepper: torch.optim.Optimizer) -> float:
         stepper.zero_grad()
         value = torch.sum((penalties.unit_atoms(D) @ F - target) ** 2)
         value = value + weight * penalties.expected_l1(F, white, smoothing * scale / np.sqrt(n))
         value.backward()
-        return value
+        return value.item()
 
     for smoothing in (1e-1, 1e-2, 1e-3, 1e-4):
         stepper = _optimiser("lbfgs", [F, D], None)
@@ -246,7 +252,7 @@ class _Affine:
         self.parameters = [torch.tensor(array, dtype=dtype, requires_grad=True) for array in arrays]
         self.product, self.decay = weights[0], torch.as_tensor(np.asarray(weights[1]), dtype=dtype)
 
-    def backward(self, x: torch.Tensor, stepper: torch.optim.Optimizer) -> torch.Tensor:
+    def backward(self, x: torch.Tensor, stepper: torch.optim.Optimizer) -> float:
         """Loss of the batch x (n, m), its gradient left in the parameters."""
         stepper.zero_grad()
         W1, W2, *biases = self.parameters
@@ -259,7 +265,7 @@ class _Affine:
             loss = loss + self.product * penalties.product(W1, W2)
         loss = loss + penalties.decay(W1, W2, self.decay)
         loss.backward()
-        return loss.detach()
+        return loss.item()
 
     def weights(self) -> tuple[np.ndarray, np.ndarray]:
         W1, W2 = (p.detach().numpy().astype(np.float64) for p in self.parameters[:2])
@@ -275,7 +281,8 @@ class _Recorder:
     """Collects the rows of a trajectory."""
 
     def __init__(self, landscape: Landscape | None) -> None:
-        self.landscape, self.start, self.rows = landscape, time.perf_counter(), []
+        self.landscape, self.start = landscape, time.perf_counter()
+        self.rows: list[tuple[float, ...]] = []
 
     def record(self, step: int, W1: np.ndarray, W2: np.ndarray, loss: float = np.nan) -> None:
         seconds, alignment = time.perf_counter() - self.start, np.nan

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from invae.autoencoders.bayes_risk.noise import NOMINAL
+from invae.linalg.casts import Casts
 from invae.operators.noise import GaussianNoise
 
 __all__ = ["AffineMap", "noise_sampler"]
@@ -18,7 +19,7 @@ class AffineMap:
 
     def __init__(self, model: Any) -> None:
         self.model = model
-        self._factors: dict[str, tuple[np.ndarray, ...]] = {}
+        self._factors: Casts | None = None
         self._sharper: dict[float, AffineMap] = {}
 
     def sharper(self, share: float) -> AffineMap:
@@ -40,13 +41,12 @@ class AffineMap:
 
     def linear(self, residuals: np.ndarray) -> np.ndarray:
         """A r for residuals (N, m), as (N, n)."""
-        key = residuals.dtype.str
-        if key not in self._factors:
+        if self._factors is None:
             E, D = self.model.encoder_.T, self.model.decoder_.T
             # Two thin products, or one with A itself where that is less work.
-            factors = (E, D) if E.shape[1] * (len(E) + D.shape[1]) < len(E) * D.shape[1] else (E @ D,)
-            self._factors[key] = tuple(np.ascontiguousarray(factor, residuals.dtype) for factor in factors)
-        for factor in self._factors[key]:
+            thin = E.shape[1] * (len(E) + D.shape[1]) < len(E) * D.shape[1]
+            self._factors = Casts(E, D) if thin else Casts(E @ D)
+        for factor in self._factors(residuals.dtype):
             residuals = residuals @ factor
         return residuals
 

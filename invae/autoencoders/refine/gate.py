@@ -1,4 +1,4 @@
-"""Gates: which of many affine maps a patch goes to, found by a tree of centroids.
+"""Gates: which of many affine maps a patch goes to, by a tree of centroids.
 
 The code of a patch p, centred and turned, is
 
@@ -12,7 +12,8 @@ leaves each, a code is compared with 2 sqrt(K) centroids instead of K.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, fields
+from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
@@ -20,12 +21,13 @@ import numpy as np
 
 from invae.autoencoders.refine.kernels import gather_patches, sort_labels
 from invae.autoencoders.refine.patches import PatchGrid
+from invae.linalg.casts import Casts
 
 __all__ = ["Gate"]
 
-FLAT = 0.05  # floor of the spread, as a share of its root mean square
-WEIGHT = 2.0  # of the logarithm of the spread in the code
-FEWEST = 30  # patches for each leaf when the tree is grown
+FLAT = 0.05  # floor of the spread, as a share of its root mean square: below it a patch shows noise only
+WEIGHT = 2.0  # of the logarithm of the spread: less than a pattern, of norm sqrt(window size), can tell
+FEWEST = 30  # patches for each leaf when the tree is grown: a centroid of fewer is an accident
 
 
 @dataclass(frozen=True)
@@ -51,9 +53,10 @@ class Gate:
     leaves: np.ndarray
     floor: float
     weight: float
-    _casts: dict[str, tuple[np.ndarray, ...]] = field(
-        default_factory=dict, init=False, repr=False, compare=False
-    )
+
+    @cached_property
+    def _casts(self) -> Casts:
+        return Casts(self.basis, *_columns(self.roots), *_columns(self.leaves))
 
     @classmethod
     def fit(
@@ -100,7 +103,7 @@ class Gate:
         Returns their turns and gates, (B * patches,) each.
         """
         turns, spread = gather_patches(mirrored, grid, patches)
-        basis, roots, root_norms, leaves, leaf_norms = self._arrays(mirrored.dtype)
+        basis, roots, root_norms, leaves, leaf_norms = self._casts(mirrored.dtype)
         spread += spread.dtype.type(self.floor)
         codes = np.empty((len(patches), len(roots)), mirrored.dtype)
         np.matmul(patches[:, : len(basis)], basis, out=codes[:, :-1])
@@ -114,21 +117,9 @@ class Gate:
             labels[order[first:last]] = root * leaves.shape[2] + leaf
         return turns, labels
 
-    def _arrays(self, dtype: np.dtype) -> tuple[np.ndarray, ...]:
-        key = np.dtype(dtype).str
-        if key not in self._casts:
-            parts = (self.basis, *_columns(self.roots), *_columns(self.leaves))
-            self._casts[key] = tuple(np.ascontiguousarray(part, dtype) for part in parts)
-        return self._casts[key]
-
     def to_state(self) -> dict[str, Any]:
-        return {
-            "basis": self.basis,
-            "roots": self.roots,
-            "leaves": self.leaves,
-            "floor": self.floor,
-            "weight": self.weight,
-        }
+        """Arrays and numbers, for storing."""
+        return {part.name: getattr(self, part.name) for part in fields(self)}
 
 
 def _columns(centroids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

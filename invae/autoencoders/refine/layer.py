@@ -13,6 +13,7 @@ pass over the data.
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -21,11 +22,12 @@ from scipy.linalg import cho_factor, cho_solve
 from invae.autoencoders.refine.gate import Gate
 from invae.autoencoders.refine.kernels import map_patches, sort_labels, turn_rows
 from invae.autoencoders.refine.patches import PatchGrid, padded
+from invae.linalg.casts import Casts
 from invae.linalg.threads import in_threads, one_thread
 
 __all__ = ["PatchAffineLayer", "PatchMoments"]
 
-CHUNK = 32  # images a thread works on at a time
+CHUNK = 32  # images a thread works on at a time: thousands of patches for long products, in a small buffer
 
 
 class PatchMoments:
@@ -96,12 +98,11 @@ class PatchAffineLayer:
     def __init__(self, grid: PatchGrid, gate: Gate, maps: np.ndarray, offsets: np.ndarray) -> None:
         self.grid, self.gate = grid, gate
         self.maps, self.offsets = np.ascontiguousarray(maps), np.ascontiguousarray(offsets)
-        self._casts: dict[str, tuple[np.ndarray, np.ndarray]] = {}
 
     def correct(self, images: np.ndarray) -> np.ndarray:
         """Corrections (B, rows, cols) of images (B, C, rows, cols), float32 or float64 kept."""
         grid, dtype = self.grid, images.dtype
-        maps, offsets = self._arrays(dtype)
+        maps, offsets = self._casts(dtype)
         up, left = (side // 2 for side in grid.core)
         rows, columns = grid.dims[0] + 2 * up, grid.dims[1] + 2 * left
         corners = (grid.centres[0][:, None] * columns + grid.centres[1]).ravel()
@@ -125,20 +126,19 @@ class PatchAffineLayer:
         return out
 
     def to_state(self) -> dict[str, Any]:
+        """Gate and arrays, for storing."""
         return {"gate": self.gate.to_state(), "maps": self.maps, "offsets": self.offsets}
 
     @classmethod
     def from_state(cls, state: dict[str, Any], grid: PatchGrid) -> PatchAffineLayer:
         return cls(grid, Gate(**state["gate"]), state["maps"], state["offsets"])
 
-    def _arrays(self, dtype: np.dtype) -> tuple[np.ndarray, np.ndarray]:
-        key = np.dtype(dtype).str
-        if key not in self._casts:
-            maps = padded(self.maps, dtype)
-            offsets = np.zeros((len(maps), maps.shape[2]), dtype)
-            offsets[:, : self.offsets.shape[1]] = self.offsets
-            self._casts[key] = (maps, offsets)
-        return self._casts[key]
+    @cached_property
+    def _casts(self) -> Casts:
+        maps = padded(self.maps, self.maps.dtype)
+        offsets = np.zeros((len(maps), maps.shape[2]), maps.dtype)
+        offsets[:, : self.offsets.shape[1]] = self.offsets
+        return Casts(maps, offsets)
 
 
 def _cores(grid: PatchGrid, images: np.ndarray) -> np.ndarray:

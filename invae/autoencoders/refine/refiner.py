@@ -7,7 +7,7 @@ blurred, flat parts wavy. `PatchAffineRefiner` adds layers of local affine maps,
 
 where p runs over overlapping patches of the images [u_l, A (y - F u_l)]: the estimate, and what the linear
 map A makes of the residual, which tells each patch how far the estimate contradicts the data (the first layer
-may do better with a sharper map, one for less noise). The gate k(p) is a leaf of a tree of centroids, found
+may do better with a sharper map, one for less noise). The gate k(p) is a leaf of a tree of centroids, given
 by the patch's code, a few principal components: encoder, gate and decoder of a piecewise-affine autoencoder,
 whose pieces are all least squares. Where the operator treats an image and its mirror images alike, so does
 the layer: patches are turned to a common orientation first. P_C clips to given bounds, or is the identity.
@@ -21,11 +21,10 @@ from __future__ import annotations
 import logging
 import math
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, clone
-from sklearn.utils.validation import check_is_fitted
 
 from invae.autoencoders.refine.affine import AffineMap, noise_sampler
 from invae.autoencoders.refine.gate import Gate
@@ -34,41 +33,37 @@ from invae.autoencoders.refine.parameters import check_refiner
 from invae.autoencoders.refine.patches import PatchGrid
 from invae.autoencoders.refine.symmetry import asymmetry
 from invae.errors import InputError
+from invae.linalg.estimators import check_is_fitted
 from invae.linalg.samples import as_rows, from_rows
+from invae.persistence import StoredEstimator
 
 __all__ = ["PatchAffineRefiner"]
 
 logger = logging.getLogger(__name__)
 
-PARAMETERS = (
-    "reconstructor",
-    "n_stages",
-    "n_clusters",
-    "patch",
-    "core",
-    "stride",
-    "n_components",
-    "ridge",
-    "borrow",
-    "n_folds",
-    "consistency",
-    "sharpness",
-    "symmetry",
-    "bounds",
-    "max_images",
-    "prefit",
-    "rng",
-)
-BATCH = 256
-FEWEST = 200  # patches for each gate
-GATE_IMAGES = 1000
-GATE_PATCHES = 300_000
-SHARP = 0.25
-TRIAL = 300, 64  # images and gates that decide between sharpness 1 and SHARP
-ASYMMETRY = 0.1  # of an operator that still passes for symmetric
+BATCH = 256  # measurements whose images, with channels, are in memory at once
+FEWEST = 200  # patches for each gate: twice the inputs of a map, two channels of 7 x 7
+GATE_IMAGES = 1000  # images that the gates are grown on
+GATE_PATCHES = 300_000  # of their patches: about 150 for each of 2048 gates, five times `gate.FEWEST`
+SHARP = 0.25  # of the noise's deviation: the one other sharpness that is tried
+TRIAL = 300, 64  # images and gates that decide between sharpness 1 and SHARP: a tenth of the fit's work
+ASYMMETRY = 0.1  # of an operator that passes for symmetric: views that nearly map onto each other do
 
 
-class PatchAffineRefiner(BaseEstimator):
+class Folds(NamedTuple):
+    """Signals (N, n), noisy measurements (N, m), for each fold the map that has not seen it, and its rows."""
+
+    truth: np.ndarray
+    noisy: np.ndarray
+    maps: list[AffineMap]
+    members: list[np.ndarray]
+
+    def sharper(self, share: float) -> Folds:
+        """The same with maps for noise of this share of the standard deviation."""
+        return self._replace(maps=[affine.sharper(share) for affine in self.maps])
+
+
+class PatchAffineRefiner(StoredEstimator, BaseEstimator):
     """Staged patch-affine maps after a linear reconstructor, for signals in one or two dimensions.
 
     Parameters
@@ -207,7 +202,7 @@ class PatchAffineRefiner(BaseEstimator):
             maps = [AffineMap(self._fitted(X, given, fold != f)) for f in range(self.n_folds)]
         self.symmetric_ = self._is_symmetric()
         members = [np.flatnonzero(fold[chosen] == f) for f in range(self.n_folds)]
-        self._fit_layers(truth, noisy, maps, members, rng)
+        self._fit_layers(Folds(truth, noisy, maps, members), rng)
         self._map = AffineMap(self.reconstructor_)
         return self
 
@@ -225,67 +220,41 @@ class PatchAffineRefiner(BaseEstimator):
         return from_rows(out, self.shape_x_, shaped)
 
     def to_state(self) -> dict[str, Any]:
-        """Parameters and fitted arrays, for `invae.save`."""
-        state: dict[str, Any] = {"parameters": {name: getattr(self, name) for name in PARAMETERS}}
-        if isinstance(self.rng, np.random.Generator):
-            state["parameters"]["rng"] = None
-        if hasattr(self, "layers_"):
-            state["reconstructor"] = self.reconstructor_
-            state["layers"] = [layer.to_state() for layer in self.layers_]
-            state["errors"] = self.errors_
-            state["symmetric"], state["sharpness"] = self.symmetric_, self.sharpness_
-            state["shapes"] = [list(self.shape_x_), list(self.shape_y_)]
+        state = super().to_state()
+        if "layers_" in state["fitted"]:
+            state["fitted"]["layers_"] = [layer.to_state() for layer in self.layers_]
         return state
 
     @classmethod
-    def from_state(cls, state: dict[str, Any]) -> PatchAffineRefiner:
-        parameters = dict(state["parameters"])
-        if parameters["bounds"] is not None:
-            parameters["bounds"] = tuple(parameters["bounds"])
-        model = cls(**parameters)
-        if "layers" in state:
-            model.reconstructor_ = state["reconstructor"]
-            model.shape_x_, model.shape_y_ = (tuple(shape) for shape in state["shapes"])
-            model.symmetric_, model.sharpness_ = bool(state["symmetric"]), float(state["sharpness"])
-            model.layers_ = [PatchAffineLayer.from_state(layer, model._grid()) for layer in state["layers"]]
-            model.errors_ = state["errors"]
+    def from_state(cls, state: dict[str, Any]) -> Self:
+        model = super().from_state(state)
+        if hasattr(model, "layers_"):
+            grid = model._grid()
+            model.layers_ = [PatchAffineLayer.from_state(layer, grid) for layer in state["fitted"]["layers_"]]
             model._map = AffineMap(model.reconstructor_)
         return model
 
-    def _fit_layers(
-        self,
-        truth: np.ndarray,
-        noisy: np.ndarray,
-        maps: list[AffineMap],
-        members: list[np.ndarray],
-        rng: np.random.Generator,
-    ) -> None:
-        """Layer after layer on out-of-fold estimates; `members` are the rows of each fold."""
+    def _fit_layers(self, folds: Folds, rng: np.random.Generator) -> None:
+        """Layer after layer on out-of-fold estimates."""
+        truth = folds.truth
         u = np.empty_like(truth)
-        for rows, affine in zip(members, maps):
-            u[rows] = self._clip(affine.predict(noisy[rows]))
-        self.sharpness_ = self._chosen_sharpness(u, truth, noisy, maps, members)
+        for rows, affine in zip(folds.members, folds.maps):
+            u[rows] = self._clip(affine.predict(folds.noisy[rows]))
+        self.sharpness_ = self._chosen_sharpness(u, folds)
         self.layers_: list[PatchAffineLayer] = []
-        errors = [_relative_error(u, truth)]
+        errors = [_overall_error(u, truth)]
         for share in self._shares():
-            sharp = [affine.sharper(share) for affine in maps]
-            layer, u = self._fit_layer(u, truth, noisy, sharp, members, self.n_clusters, rng)
+            layer, u = self._fit_layer(u, folds.sharper(share), self.n_clusters, rng)
             self.layers_.append(layer)
-            errors.append(_relative_error(u, truth))
+            errors.append(_overall_error(u, truth))
             logger.info("layer %d: out-of-fold error %.4g", len(self.layers_), errors[-1])
         self.errors_ = np.array(errors)
 
     def _fit_layer(
-        self,
-        u: np.ndarray,
-        truth: np.ndarray,
-        noisy: np.ndarray,
-        maps: list[AffineMap],
-        members: list[np.ndarray],
-        n_gates: int,
-        rng: np.random.Generator,
+        self, u: np.ndarray, folds: Folds, n_gates: int, rng: np.random.Generator
     ) -> tuple[PatchAffineLayer, np.ndarray]:
         """One layer, and the out-of-fold estimates behind it."""
+        truth, noisy, maps, members = folds
         grid = self._grid()
         n_gates = max(1, min(n_gates, len(truth) * grid.n_patches // FEWEST))
         some = rng.choice(len(u), min(len(u), GATE_IMAGES), replace=False)
@@ -301,28 +270,22 @@ class PatchAffineRefiner(BaseEstimator):
             refined[rows] = self._apply_layer(unseen, u[rows], images[f])
         return moments.solve(self.ridge, self.borrow), refined
 
-    def _chosen_sharpness(
-        self,
-        u: np.ndarray,
-        truth: np.ndarray,
-        noisy: np.ndarray,
-        maps: list[AffineMap],
-        members: list[np.ndarray],
-    ) -> float:
-        if not self._sees_residual or not maps[0].can_sharpen:
+    def _chosen_sharpness(self, u: np.ndarray, folds: Folds) -> float:
+        if not self._sees_residual or not folds.maps[0].can_sharpen:
             return 1.0
         if self.sharpness != "auto":
             return float(self.sharpness)
         n_images, n_gates = TRIAL
-        some = np.concatenate([rows[: n_images // len(members)] for rows in members])
-        ends = np.cumsum([0] + [min(len(rows), n_images // len(members)) for rows in members])
+        most = n_images // len(folds.members)
+        some = np.concatenate([rows[:most] for rows in folds.members])
+        ends = np.cumsum([0] + [min(len(rows), most) for rows in folds.members])
         parts = [np.arange(first, last) for first, last in pairwise(ends)]
+        trial = Folds(folds.truth[some], folds.noisy[some], folds.maps, parts)
         errors = {}
         for share in (1.0, SHARP):
-            sharp = [affine.sharper(share) for affine in maps]
             seed = np.random.default_rng(0)
-            _, refined = self._fit_layer(u[some], truth[some], noisy[some], sharp, parts, n_gates, seed)
-            errors[share] = _relative_error(refined, truth[some])
+            _, refined = self._fit_layer(u[some], trial.sharper(share), n_gates, seed)
+            errors[share] = _overall_error(refined, trial.truth)
         logger.info("sharpness: out-of-fold errors %s", errors)
         return min(errors, key=lambda share: errors[share])
 
@@ -397,5 +360,6 @@ class PatchAffineRefiner(BaseEstimator):
         return X, Y
 
 
-def _relative_error(u: np.ndarray, truth: np.ndarray) -> float:
+def _overall_error(u: np.ndarray, truth: np.ndarray) -> float:
+    """||u - truth|| / ||truth|| of all signals as one vector."""
     return float(np.linalg.norm(u - truth) / max(np.linalg.norm(truth), np.finfo(np.float32).tiny))

@@ -30,7 +30,7 @@ def asymmetry(operator: Any, rng: int | np.random.Generator | None = 0) -> float
     True
     """
     dims = tuple(operator.dims)
-    side = max(2, 2 * min(dims) // 3)  # off the border, which is not square in an oblong image
+    side = min(max(2, 2 * min(dims) // 3), *dims)  # off the border, which is not square in an oblong image
     square = tuple(slice((size - side) // 2, (size - side) // 2 + side) for size in dims)
     patch = np.random.default_rng(rng).standard_normal((side,) * len(dims))
     for axis in range(len(dims)):  # rough as images are, 1 / f along each axis

@@ -14,22 +14,22 @@ References
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 
 import numpy as np
-from sklearn.utils.validation import check_is_fitted, validate_data
 
-from invae.autoencoders.sparse.base import SparseModel
-from invae.autoencoders.sparse.coding import fista, lasso_loss, orthogonal_matching_pursuit, threshold
-from invae.autoencoders.sparse.dictionary import first_atoms, replace_dead_atoms, update_atoms
-from invae.errors import InputError
-from invae.linalg.samples import as_rows
+from invae.autoencoders.sparse.base import POLISH, SparseModel
+from invae.autoencoders.sparse.coding import orthogonal_matching_pursuit
+from invae.autoencoders.sparse.dictionary import AtomDictionary, AtomLearner, first_atoms
+from invae.autoencoders.sparse.lasso import fista, lasso_loss, threshold
+from invae.errors import InputError, ModelError
+from invae.linalg.estimators import check_is_fitted, validate_data
+from invae.linalg.samples import as_rows, is_number, shown
 
 __all__ = ["SparseAutoencoder"]
 
-log = logging.getLogger(__name__)
-POLISH = 400  # steps of fista in transform, against n_steps in training
+RIDGE = 1e-3  # of the linear encoder, of the signals' mean power: enough where they lack directions
+LEVELS = 21  # thresholds tried for each code, from none to the largest value: steps of 5 %
 
 
 class SparseAutoencoder(SparseModel):
@@ -93,6 +93,7 @@ class SparseAutoencoder(SparseModel):
     """
 
     ENCODERS = ("fista", "omp", "threshold", "lista")
+    decoder_: np.ndarray
 
     def __init__(
         self,
@@ -139,7 +140,8 @@ class SparseAutoencoder(SparseModel):
             D = self.decoder_.copy()
         else:
             D = first_atoms(rows, l, rng)
-        Z = self._learn(rows, D, rng)
+        Z = self._learn(rows, AtomLearner(D), rng)
+        Z = self._code(rows, self._dictionary(D, rows.dtype), self.n_steps, start=Z)
         order = np.argsort(-(Z != 0).sum(axis=0), kind="stable")
         self.decoder_ = np.ascontiguousarray(D[:, order])
         self.usage_ = (Z != 0).mean(axis=0)[order]
@@ -150,7 +152,8 @@ class SparseAutoencoder(SparseModel):
         """Codes (N, l) of signals (N, n), exact zeros where a code is off."""
         check_is_fitted(self)
         X = validate_data(self, X, dtype=(np.float64, np.float32), reset=False)
-        return self._code(X - self.mean_.astype(X.dtype), self.decoder_, n_steps=POLISH)
+        dictionary = self._dictionary(self.decoder_, X.dtype)
+        return self._code(X - self.mean_.astype(X.dtype), dictionary, POLISH)
 
     def inverse_transform(self, Z: np.ndarray) -> np.ndarray:
         """Signals D z + mean (N, n) of codes (N, l)."""
@@ -160,16 +163,17 @@ class SparseAutoencoder(SparseModel):
 
     def score(self, X: np.ndarray, y: None = None) -> float:
         """Minus the mean loss per signal, so that more is better."""
-        X = np.asarray(X)
+        check_is_fitted(self)
+        X = validate_data(self, X, dtype=(np.float64, np.float32), reset=False)
         rows = X - self.mean_
-        weight = 0.0 if self.encoder == "omp" else self.weight_
-        return -float(lasso_loss(rows, self.decoder_, self.transform(X), weight).mean())
+        dictionary = AtomDictionary(self.decoder_)
+        return -float(lasso_loss(rows, dictionary, self.transform(X), self._loss_weight).mean())
 
     def lasso_codes(
         self, rows: np.ndarray, weight: float, n_steps: int = POLISH, start: np.ndarray | None = None
     ) -> np.ndarray:
         """Codes (N, l) of least ||x - D z||^2 + weight ||z||_1 for centred rows (N, n)."""
-        return fista(rows, self.decoder_.astype(rows.dtype), weight, n_steps, start=start)
+        return fista(rows, self._dictionary(self.decoder_, rows.dtype), weight, n_steps, start=start)
 
     @property
     def _n_features_out(self) -> int:
@@ -177,65 +181,36 @@ class SparseAutoencoder(SparseModel):
 
     def _check(self) -> None:
         super()._check()
-        if self.n_atoms is not None and (self.n_atoms < 1 or int(self.n_atoms) != self.n_atoms):
-            raise InputError(f"n_atoms={self.n_atoms}: a dictionary needs whole atoms, at least one")
+        n_atoms = self.n_atoms
+        if n_atoms is not None and not (is_number(n_atoms, 1) and int(n_atoms) == n_atoms):
+            raise InputError(f"n_atoms={shown(n_atoms)}: a dictionary needs whole atoms, at least one")
 
-    def _learn(self, rows: np.ndarray, D: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Alternate codes and atoms; D is improved in place, the last codes (N, l) are returned."""
-        N, l = len(rows), D.shape[1]
-        Z = np.zeros((N, l), rows.dtype)
-        path: list[float] = []
-        slow = 0
-        for epoch in range(self.n_epochs):
-            usage = np.zeros(l, np.int64)
-            A, C = np.zeros((l, l)), np.zeros((len(D), l))
-            total = 0.0
-            order = rng.permutation(N)
-            for first in range(0, N, self.batch_size):
-                batch = order[first : first + self.batch_size]
-                x = rows[batch]
-                z = self._code(x, D, self.n_steps, start=Z[batch])
-                Z[batch] = z
-                usage += (z != 0).sum(axis=0)
-                weight = 0.0 if self.encoder == "omp" else self.weight_
-                total += float(lasso_loss(x, D.astype(x.dtype), z, weight).sum(dtype=np.float64))
-                A += (z.T @ z).astype(np.float64)
-                C += (x.T @ z).astype(np.float64)
-                update_atoms(D, A, C)
-            update_atoms(D, A, C, n_passes=2)
-            path.append(total / N)
-            last = epoch == self.n_epochs - 1
-            if not last:
-                replaced = replace_dead_atoms(D, usage, rows, Z, rng)
-                Z[:, replaced] = 0
-            if self.progress is not None:
-                self.progress(epoch + 1, self.n_epochs)
-            slow = slow + 1 if epoch and path[-2] - path[-1] < self.tol * abs(path[-2]) else 0
-            if slow == 2:
-                break
-        self.loss_path_, self.n_iter_ = np.array(path), len(path)
-        log.debug("sparse autoencoder: %d epochs, loss %g to %g", len(path), path[0], path[-1])
-        return self._code(rows, D, self.n_steps, start=Z)
+    @staticmethod
+    def _dictionary(D: np.ndarray, dtype: np.dtype) -> AtomDictionary:
+        return AtomDictionary(D.astype(dtype))
 
     def _code(
-        self, rows: np.ndarray, D: np.ndarray, n_steps: int, start: np.ndarray | None = None
+        self, rows: np.ndarray, dictionary: AtomDictionary, n_steps: int, start: np.ndarray | None = None
     ) -> np.ndarray:
-        D = D.astype(rows.dtype)
         if self.encoder == "omp":
             limit = self.tolerance * np.linalg.norm(rows, axis=1)
-            most = None if self.n_nonzero is None else min(self.n_nonzero, *D.shape)
-            return orthogonal_matching_pursuit(rows, D, most, limit)
+            most = None if self.n_nonzero is None else min(self.n_nonzero, *dictionary.atoms.shape)
+            return orthogonal_matching_pursuit(rows, dictionary.atoms, most, limit)
+        wanted = {"threshold": "levels", "lista": "recurrence"}.get(self.encoder)
+        if start is None and wanted is not None and wanted not in self.encoder_:
+            raise ModelError(f"encoder={self.encoder!r} was not fitted with this model; call fit again")
         if start is None and self.encoder == "threshold":
             encoder = {key: value.astype(rows.dtype) for key, value in self.encoder_.items()}
             return threshold(rows @ encoder["matrix"].T, encoder["levels"])
         if start is None and self.encoder == "lista":
             return _unrolled(rows, self.encoder_)
-        return fista(rows, D, self.weight_, n_steps, start=start)
+        return fista(rows, dictionary, self.weight_, n_steps, start=start)
 
-    def _fit_encoder(self, rows, Z, rng) -> dict[str, np.ndarray]:
+    def _fit_encoder(
+        self, rows: np.ndarray, Z: np.ndarray, rng: np.random.Generator
+    ) -> dict[str, np.ndarray]:
         if self.encoder == "threshold":
-            Z = fista(rows, self.decoder_.astype(rows.dtype), self.weight_, POLISH, start=Z)
-            return _fit_threshold(rows, Z)
+            return _fit_threshold(rows, self.lasso_codes(rows, self.weight_, start=Z))
         if self.encoder == "lista":
             from invae.autoencoders.sparse.lista import train_lista
 
@@ -247,13 +222,13 @@ def _fit_threshold(rows: np.ndarray, Z: np.ndarray) -> dict[str, np.ndarray]:
     """Ridge regression W of the codes on the signals, and for each code the threshold of least error."""
     x, z = rows.astype(np.float64), Z.astype(np.float64)
     S = x.T @ x
-    ridge = 1e-3 * max(np.trace(S) / len(S), 1e-300)
+    ridge = RIDGE * max(np.trace(S) / len(S), 1e-300)
     W = np.linalg.solve(S + ridge * np.eye(len(S)), x.T @ z).T
     linear = x @ W.T
     best = np.full(len(W), np.inf)
     levels = np.zeros(len(W))
     spread = np.abs(linear).max(axis=0)
-    for part in np.linspace(0, 1, 21):
+    for part in np.linspace(0, 1, LEVELS):
         error = ((threshold(linear, part * spread) - z) ** 2).sum(axis=0)
         better = error < best
         best[better], levels[better] = error[better], (part * spread)[better]

@@ -1,17 +1,11 @@
-"""Sparse codes of signals in a dictionary of unit-norm atoms.
+"""Greedy sparse codes of signals in a dictionary of unit-norm atoms.
 
-For rows x and a dictionary D (n, l), overcomplete when l > n:
-
-* `fista`: the minimiser of ||x - D z||^2 + w ||z||_1, by accelerated proximal steps with restart;
-* `orthogonal_matching_pursuit`: greedy, one atom at a time, with least squares on those chosen, until a
-  number of atoms or a size of the error is reached;
-* `threshold`: soft thresholding, the last step of a feed-forward encoder.
+For rows x and a dictionary D (n, l), overcomplete when l > n, orthogonal matching pursuit takes one atom at a
+time, with least squares on those chosen, until a number of atoms or a size of the error is reached.
 
 References
 ----------
-[1] Beck, Teboulle (2009), A fast iterative shrinkage-thresholding algorithm. Deviation: momentum restarts
-    whenever it points uphill (O'Donoghue, Candes 2015).
-[2] Rubinstein, Zibulevsky, Elad (2008), Efficient implementation of the K-SVD algorithm using batch
+[1] Rubinstein, Zibulevsky, Elad (2008), Efficient implementation of the K-SVD algorithm using batch
     orthogonal matching pursuit (the Gram matrix and the progressive Cholesky factor).
 """
 
@@ -22,89 +16,9 @@ from numba import njit
 
 from invae.errors import InputError
 
-__all__ = ["fista", "lasso_loss", "orthogonal_matching_pursuit", "threshold"]
+__all__ = ["orthogonal_matching_pursuit"]
 
-
-def threshold(values: np.ndarray, level: float | np.ndarray) -> np.ndarray:
-    """Shrink towards zero: sign(v) (|v| - level)_+.
-
-    >>> threshold(np.array([-3.0, 0.5, 2.0]), 1.0)
-    array([-2.,  0.,  1.])
-    """
-    return values - np.clip(values, -level, level)
-
-
-def lasso_loss(X: np.ndarray, D: np.ndarray, Z: np.ndarray, weight: float) -> np.ndarray:
-    """||x - D z||^2 + w ||z||_1 of every row, shape (N,)."""
-    residual = X - Z @ D.T
-    return np.einsum("ij,ij->i", residual, residual) + weight * np.abs(Z).sum(axis=1)
-
-
-def fista(
-    X: np.ndarray,
-    D: np.ndarray,
-    weight: float,
-    n_steps: int = 200,
-    tol: float = 1e-5,
-    start: np.ndarray | None = None,
-) -> np.ndarray:
-    """Codes of least ||x - D z||^2 + w ||z||_1.
-
-    Parameters
-    ----------
-    X : ndarray of shape (N, n)
-    D : ndarray of shape (n, l)
-    weight : float
-        w >= 0.
-    n_steps : int
-        Most steps; one costs N l^2 multiplications.
-    tol : float
-        A row is done when none of its codes changes by more than this part of its largest.
-    start : ndarray of shape (N, l), optional
-        First guess, 0 by default.
-
-    Returns
-    -------
-    ndarray of shape (N, l)
-        Exact zeros where a code is off. Keeps the dtype of X.
-    """
-    real = X.dtype.type
-    G = (D.T @ D).astype(X.dtype)
-    step = 1.0 / (2.0 * largest_eigenvalue(G))
-    goal = (X @ D).astype(X.dtype)
-    Z = np.zeros_like(goal) if start is None else np.array(start, X.dtype)
-    # every row has its own momentum and its own end, so that its code does not depend on the other rows
-    rows = np.arange(len(Z))
-    z, y, target, t = Z.copy(), Z, goal, np.ones((len(Z), 1), X.dtype)
-    for _ in range(n_steps):
-        new = threshold(y - real(2 * step) * (y @ G - target), real(weight * step))
-        change = new - z
-        uphill = np.einsum("ij,ij->i", y - new, change) > 0
-        t[uphill] = 1
-        t_new = (1 + np.sqrt(1 + 4 * t * t)) / 2
-        y = new + (t - 1) / t_new * change
-        z, t = new, t_new
-        moving = np.abs(change).max(axis=1) > tol * np.abs(z).max(axis=1)
-        if not moving.all():
-            Z[rows] = z
-            rows, z, y, target, t = rows[moving], z[moving], y[moving], target[moving], t[moving]
-            if not len(rows):
-                break
-    Z[rows] = z
-    return Z
-
-
-def largest_eigenvalue(G: np.ndarray, n_steps: int = 50) -> float:
-    """Upper estimate of the largest eigenvalue of a Gram matrix: power iteration, and 2 % on top."""
-    v = np.ones(len(G)) / np.sqrt(len(G)) + np.linspace(-0.1, 0.1, len(G))
-    size = 1.0
-    for _ in range(n_steps):
-        v = G @ v
-        size = np.linalg.norm(v)
-        if size == 0:
-            return 1.0
-        v /= size
-    return float(1.02 * size)
+BATCH = 512  # signals whose correlations with all atoms are held at once
 
 
 def orthogonal_matching_pursuit(
@@ -135,8 +49,8 @@ def orthogonal_matching_pursuit(
     limits = np.broadcast_to(np.asarray(tolerance, np.float64) ** 2, (len(rows),))
     Z = np.zeros((len(rows), l))
     G = D.T @ D
-    for first in range(0, len(rows), 512):
-        cut = slice(first, first + 512)
+    for first in range(0, len(rows), BATCH):
+        cut = slice(first, first + BATCH)
         energy = np.einsum("ij,ij->i", rows[cut], rows[cut])
         _batch_omp(G, rows[cut] @ D, energy, np.ascontiguousarray(limits[cut]), most, Z[cut])
     return Z.astype(X.dtype)

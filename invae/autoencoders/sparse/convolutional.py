@@ -17,28 +17,21 @@ References
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Callable
 
 import numpy as np
-from sklearn.utils.validation import check_is_fitted, validate_data
 
-from invae.autoencoders.sparse.base import SparseModel
-from invae.autoencoders.sparse.kernel_coding import (
-    convolutional_fista,
-    convolutional_loss,
-    convolutional_pursuit,
-)
+from invae.autoencoders.sparse.base import POLISH, SparseModel
+from invae.autoencoders.sparse.kernel_coding import convolutional_pursuit
 from invae.autoencoders.sparse.kernel_dictionary import BOUNDARIES, KernelDictionary
-from invae.autoencoders.sparse.kernel_learning import KernelStatistics, first_kernels, replace_dead_kernels
+from invae.autoencoders.sparse.kernel_learning import KernelLearner, first_kernels
+from invae.autoencoders.sparse.lasso import fista, lasso_loss
 from invae.errors import InputError
+from invae.linalg.estimators import check_is_fitted, validate_data
 from invae.linalg.samples import as_rows, from_rows
 
 __all__ = ["ConvolutionalSparseAutoencoder"]
-
-log = logging.getLogger(__name__)
-POLISH = 400  # steps of fista in transform, against n_steps in training
 
 
 class ConvolutionalSparseAutoencoder(SparseModel):
@@ -58,26 +51,10 @@ class ConvolutionalSparseAutoencoder(SparseModel):
         Kernels hang over the edge and are cut there, or the signal repeats.
     shape : tuple of int or None
         Of one signal, for frames that come as flat rows; None takes it from the array.
-    n_nonzero : int or None
-        For "omp": most atoms of a code.
-    tolerance : float, default 0.05
-        For "omp": stop at this relative error ||x - x_hat|| / ||x|| of the centred signal.
-    n_epochs : int, default 30
-        Most passes over the signals.
     batch_size : int, default 64
         Signals coded before the kernels are improved.
-    n_steps : int, default 20
-        Steps of fista for a batch; codes start from those of the epoch before.
-    tol : float, default 1e-3
-        Stop when the loss of an epoch has fallen by less than this part, twice running.
-    center : bool, default True
-        Subtract the mean signal.
-    warm_start : bool, default False
-        Begin from the kernels of the last fit.
-    rng : int, Generator or None
-        Seed.
-    progress : callable(done, total) or None
-        Called after every epoch.
+    n_nonzero, tolerance, n_epochs, n_steps, tol, center, warm_start, rng, progress
+        As for `SparseAutoencoder`.
 
     Attributes
     ----------
@@ -113,6 +90,7 @@ class ConvolutionalSparseAutoencoder(SparseModel):
     """
 
     ENCODERS = ("fista", "omp")
+    decoder_: np.ndarray
 
     def __init__(
         self,
@@ -162,11 +140,15 @@ class ConvolutionalSparseAutoencoder(SparseModel):
         energy = np.einsum("ij,ij->i", *[signals.reshape(rows.shape)] * 2, dtype=np.float64)
         self.mean_, self.weight_ = mean, self.penalty * float(np.sqrt(energy.mean()))
         self.shape_ = shape
-        if self.warm_start and np.shape(getattr(self, "decoder_", None)) == (self.n_kernels, *size):
-            kernels = self.decoder_.copy()
+        last = getattr(self, "decoder_", None) if self.warm_start else None
+        if last is not None and last.shape == (self.n_kernels, *size):
+            kernels = last.copy()
         else:
             kernels = first_kernels(signals, self.n_kernels, size, rng)
-        Z = self._learn(signals, kernels, rng)
+        Z = self._learn(signals, KernelLearner(kernels, shape, self.boundary), rng)
+        dictionary = self._dictionary(kernels, signals.dtype)
+        for cut in self._batches(len(Z)):
+            Z[cut] = self._code(signals[cut], dictionary, self.n_steps, start=Z[cut])
         used = (Z != 0).reshape(len(Z), self.n_kernels, -1).sum(axis=2).mean(axis=0)
         order = np.argsort(-used, kind="stable")
         self.decoder_, self.usage_ = np.ascontiguousarray(kernels[order]), used[order]
@@ -180,8 +162,7 @@ class ConvolutionalSparseAutoencoder(SparseModel):
         signals = (rows - self.mean_.astype(rows.dtype)).reshape(-1, *self.shape_)
         dictionary = self._dictionary(self.decoder_, rows.dtype)
         Z = np.empty((len(rows), *self.code_shape_), rows.dtype)
-        for first in range(0, len(rows), self.batch_size):
-            cut = slice(first, first + self.batch_size)
+        for cut in self._batches(len(rows)):
             Z[cut] = self._code(signals[cut], dictionary, POLISH)
         return Z if shaped else Z.reshape(len(Z), -1)
 
@@ -191,8 +172,7 @@ class ConvolutionalSparseAutoencoder(SparseModel):
         Z, shaped = as_rows(Z, self.code_shape_, "codes")
         dictionary = self._dictionary(self.decoder_, Z.dtype)
         rows = np.empty((len(Z), math.prod(self.shape_)), Z.dtype)
-        for first in range(0, len(Z), self.batch_size):
-            cut = slice(first, first + self.batch_size)
+        for cut in self._batches(len(Z)):
             maps = Z[cut].reshape(-1, *self.code_shape_)
             rows[cut] = dictionary.decode(maps).reshape(len(maps), -1)
         return from_rows(rows + self.mean_.astype(Z.dtype), self.shape_, shaped)
@@ -205,7 +185,7 @@ class ConvolutionalSparseAutoencoder(SparseModel):
         dictionary = self._dictionary(self.decoder_, rows.dtype)
         first = None if start is None else start.reshape(-1, *self.code_shape_)
         signals = rows.reshape(-1, *self.shape_)
-        return convolutional_fista(signals, dictionary, weight, n_steps, start=first).reshape(len(rows), -1)
+        return fista(signals, dictionary, weight, n_steps, start=first).reshape(len(rows), -1)
 
     def score(self, X: np.ndarray, y: None = None) -> float:
         """Minus the mean loss per signal, so that more is better."""
@@ -213,9 +193,8 @@ class ConvolutionalSparseAutoencoder(SparseModel):
         rows, _, _ = self._rows(X, self.shape_, reset=False)
         Z = self.transform(rows).reshape(-1, *self.code_shape_)
         signals = (rows - self.mean_).reshape(-1, *self.shape_)
-        weight = 0.0 if self.encoder == "omp" else self.weight_
-        dictionary = self._dictionary(self.decoder_, np.float64)
-        return -float(convolutional_loss(signals, dictionary, Z, weight).mean())
+        dictionary = self._dictionary(self.decoder_, np.dtype(np.float64))
+        return -float(lasso_loss(signals, dictionary, Z, self._loss_weight).mean())
 
     @property
     def _n_features_out(self) -> int:
@@ -261,51 +240,8 @@ class ConvolutionalSparseAutoencoder(SparseModel):
     def _dictionary(self, kernels: np.ndarray, dtype: np.dtype) -> KernelDictionary:
         return KernelDictionary(kernels.astype(dtype), self.shape_, self.boundary)
 
-    def _learn(self, signals: np.ndarray, kernels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Alternate maps and kernels; kernels improve in place, the last maps (N, K, *grid) are returned."""
-        N, weight = len(signals), 0.0 if self.encoder == "omp" else self.weight_
-        dictionary = self._dictionary(kernels, signals.dtype)
-        Z = np.zeros((N, len(kernels), *dictionary.grid), signals.dtype)
-        path: list[float] = []
-        slow = 0
-        for epoch in range(self.n_epochs):
-            usage = np.zeros(len(kernels), np.int64)
-            sums = KernelStatistics(len(kernels), kernels.shape[1:])
-            total = 0.0
-            order = rng.permutation(N)
-            for first in range(0, N, self.batch_size):
-                batch = order[first : first + self.batch_size]
-                x = signals[batch]
-                Z[batch] = z = self._code(x, dictionary, self.n_steps, start=Z[batch])
-                usage += (z != 0).reshape(len(z), len(kernels), -1).sum(axis=(0, 2))
-                total += float(convolutional_loss(x, dictionary, z, weight).sum(dtype=np.float64))
-                sums.add(dictionary, x - dictionary.decode(z), z)
-                sums.improve(kernels)
-                dictionary = self._dictionary(kernels, signals.dtype)
-            sums.improve(kernels, n_passes=2)
-            path.append(total / N)
-            if epoch < self.n_epochs - 1:
-                dictionary = self._dictionary(kernels, signals.dtype)
-                if not usage.all():
-                    Z[
-                        :, replace_dead_kernels(kernels, usage, self._residual(signals, dictionary, Z), rng)
-                    ] = 0
-            dictionary = self._dictionary(kernels, signals.dtype)
-            if self.progress is not None:
-                self.progress(epoch + 1, self.n_epochs)
-            slow = slow + 1 if epoch and path[-2] - path[-1] < self.tol * abs(path[-2]) else 0
-            if slow == 2:
-                break
-        self.loss_path_, self.n_iter_ = np.array(path), len(path)
-        log.debug("convolutional autoencoder: %d epochs, loss %g to %g", len(path), path[0], path[-1])
-        for first in range(0, N, self.batch_size):
-            cut = slice(first, first + self.batch_size)
-            Z[cut] = self._code(signals[cut], dictionary, self.n_steps, start=Z[cut])
-        return Z
-
-    def _residual(self, signals: np.ndarray, dictionary: KernelDictionary, Z: np.ndarray) -> np.ndarray:
-        cuts = [slice(first, first + self.batch_size) for first in range(0, len(Z), self.batch_size)]
-        return np.concatenate([signals[cut] - dictionary.decode(Z[cut]) for cut in cuts])
+    def _batches(self, n: int) -> list[slice]:
+        return [slice(first, first + self.batch_size) for first in range(0, n, self.batch_size)]
 
     def _code(
         self, signals: np.ndarray, dictionary: KernelDictionary, n_steps: int, start: np.ndarray | None = None
@@ -314,4 +250,4 @@ class ConvolutionalSparseAutoencoder(SparseModel):
             limit = self.tolerance * np.linalg.norm(signals.reshape(len(signals), -1), axis=1)
             most = signals[0].size if self.n_nonzero is None else self.n_nonzero
             return convolutional_pursuit(signals, dictionary, most, limit)
-        return convolutional_fista(signals, dictionary, self.weight_, n_steps, start=start)
+        return fista(signals, dictionary, self.weight_, n_steps, start=start)

@@ -1,4 +1,4 @@
-"""Learning a dictionary of unit-norm atoms from signals and their sparse codes.
+"""Dictionaries of unit-norm atoms, and how they are learnt from signals and their sparse codes.
 
 With the sums A = sum z z^T and C = sum x z^T over samples, the loss sum ||x - D z||^2 is, as a function of
 one unit-norm atom, least at d_j = u / ||u||, u = C_j - D A_j + A_jj d_j: one pass over the atoms never raises
@@ -13,9 +13,89 @@ References
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
 
-__all__ = ["coherence", "first_atoms", "replace_dead_atoms", "update_atoms"]
+from invae.linalg.power import largest_eigenvalue
+
+__all__ = ["AtomDictionary", "AtomLearner", "coherence", "first_atoms", "replace_dead_atoms", "update_atoms"]
+
+
+class AtomDictionary:
+    """The linear map from codes (N, l) to signals (N, n) whose matrix is ``atoms`` (n, l)."""
+
+    def __init__(self, atoms: np.ndarray) -> None:
+        self.atoms = atoms
+
+    @property
+    def code_shape(self) -> tuple[int]:
+        return (self.atoms.shape[1],)
+
+    @cached_property
+    def gram(self) -> np.ndarray:
+        """D^T D, (l, l)."""
+        return self.atoms.T @ self.atoms
+
+    @cached_property
+    def curvature(self) -> float:
+        """lambda_max of the Gram matrix by power iteration, and 2 % on top, for it comes from below."""
+        l = len(self.gram)
+        start = np.ones(l) / np.sqrt(l) + np.linspace(-0.1, 0.1, l)
+        return 1.02 * largest_eigenvalue(lambda v: self.gram @ v, start, 50) or 1.0
+
+    def decode(self, Z: np.ndarray) -> np.ndarray:
+        """Signals D z (N, n)."""
+        return Z @ self.atoms.T
+
+    def correlate(self, X: np.ndarray) -> np.ndarray:
+        """Inner products with every atom, D^T x (N, l)."""
+        return X @ self.atoms
+
+    def observed(self, X: np.ndarray) -> np.ndarray:
+        """D^T x, for the gradient goes through the Gram matrix."""
+        return self.correlate(X)
+
+    def half_gradient(self, Z: np.ndarray, observed: np.ndarray) -> np.ndarray:
+        """D^T D z - D^T x, (N, l)."""
+        return Z @ self.gram - observed
+
+
+class AtomLearner:
+    """Atoms D (n, l) that improve, in place, from batch to batch."""
+
+    def __init__(self, D: np.ndarray) -> None:
+        self.D = D
+        self.begin()
+
+    def begin(self) -> None:
+        """Forget the sums of the epoch before."""
+        l = self.D.shape[1]
+        self.A, self.C = np.zeros((l, l)), np.zeros((len(self.D), l))
+
+    def dictionary(self, dtype: np.dtype) -> AtomDictionary:
+        """The atoms as they are now."""
+        return AtomDictionary(self.D.astype(dtype))
+
+    def usage(self, Z: np.ndarray) -> np.ndarray:
+        """How many codes (N, l) use each atom, (l,)."""
+        return (Z != 0).sum(axis=0)
+
+    def add(self, dictionary: AtomDictionary, X: np.ndarray, Z: np.ndarray) -> None:
+        """Count signals with their codes, and improve the atoms."""
+        self.A += (Z.T @ Z).astype(np.float64)
+        self.C += (X.T @ Z).astype(np.float64)
+        update_atoms(self.D, self.A, self.C)
+
+    def settle(self) -> None:
+        """Improve the atoms by all that was counted."""
+        update_atoms(self.D, self.A, self.C, n_passes=2)
+
+    def replace_dead(
+        self, usage: np.ndarray, X: np.ndarray, Z: np.ndarray, rng: np.random.Generator
+    ) -> np.ndarray:
+        """New atoms where ``usage`` (l,) is zero; their places."""
+        return replace_dead_atoms(self.D, usage, X, Z, rng)
 
 
 def first_atoms(X: np.ndarray, n_atoms: int, rng: np.random.Generator) -> np.ndarray:

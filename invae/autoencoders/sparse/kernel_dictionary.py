@@ -84,8 +84,12 @@ class KernelDictionary:
             self._inside = tuple(slice(0, n) for n in shape)
 
     @property
+    def code_shape(self) -> tuple[int, ...]:
+        return (len(self.kernels), *self.grid)
+
+    @property
     def n_codes(self) -> int:
-        return len(self.kernels) * math.prod(self.grid)
+        return math.prod(self.code_shape)
 
     @cached_property
     def spectrum(self) -> np.ndarray:
@@ -96,6 +100,11 @@ class KernelDictionary:
     def squared_norm(self) -> float:
         """max_f sum_k |d_k(f)|^2: the largest eigenvalue of D D^T (periodic), an upper bound of it (open)."""
         return float((np.abs(self.spectrum) ** 2).sum(axis=0, dtype=np.float64).max())
+
+    @property
+    def curvature(self) -> float:
+        """The same, beyond the rounding of the transforms and above zero."""
+        return 1.0001 * max(self.squared_norm, 1e-300)
 
     @cached_property
     def norms(self) -> np.ndarray:
@@ -111,6 +120,14 @@ class KernelDictionary:
         """The adjoint: inner products of signals (N, *shape) with every atom, (N, K, *grid)."""
         transforms = np.conj(self.spectrum) * self._embed(X)[:, None]
         return self._backward(transforms)[(slice(None), *self._codes)]
+
+    def observed(self, X: np.ndarray) -> np.ndarray:
+        """The signals themselves."""
+        return X
+
+    def half_gradient(self, Z: np.ndarray, observed: np.ndarray) -> np.ndarray:
+        """D^T (D z - x), (N, K, *grid)."""
+        return self.correlate(self.decode(Z) - observed)
 
     def kernel_gradient(self, Z: np.ndarray, residual: np.ndarray) -> np.ndarray:
         """sum over samples of <residual, moved codes>: minus half the gradient of the squared error."""

@@ -28,7 +28,10 @@ from scipy import fft
 
 from invae.autoencoders.sparse.kernel_dictionary import KernelDictionary
 
-__all__ = ["KernelStatistics", "first_kernels", "replace_dead_kernels", "shift_coherence"]
+__all__ = ["KernelLearner", "KernelStatistics", "first_kernels", "replace_dead_kernels", "shift_coherence"]
+
+
+BATCH = 64  # signals decoded at once: maps of all kernels, and their transforms, are in memory
 
 
 class KernelStatistics:
@@ -79,6 +82,46 @@ class KernelStatistics:
     def _backward(self, transforms: np.ndarray) -> np.ndarray:
         values = fft.irfftn(transforms, self.lags, axes=self.axes)
         return values[(slice(None), *(slice(0, s) for s in self.size))]
+
+
+class KernelLearner:
+    """Kernels (K, *S) of signals of a shape, that improve, in place, from batch to batch."""
+
+    def __init__(self, kernels: np.ndarray, shape: tuple[int, ...], boundary: str) -> None:
+        self.kernels, self.shape, self.boundary = kernels, shape, boundary
+        self.begin()
+
+    def begin(self) -> None:
+        """Forget the sums of the epoch before."""
+        self.sums = KernelStatistics(len(self.kernels), self.kernels.shape[1:])
+
+    def dictionary(self, dtype: np.dtype) -> KernelDictionary:
+        """The kernels as they are now, at every place."""
+        return KernelDictionary(self.kernels.astype(dtype), self.shape, self.boundary)
+
+    def usage(self, Z: np.ndarray) -> np.ndarray:
+        """How many codes (N, K, *grid) use each kernel, (K,)."""
+        return (Z != 0).reshape(len(Z), len(self.kernels), -1).sum(axis=(0, 2))
+
+    def add(self, dictionary: KernelDictionary, X: np.ndarray, Z: np.ndarray) -> None:
+        """Count signals with their codes, and improve the kernels."""
+        self.sums.add(dictionary, X - dictionary.decode(Z), Z)
+        self.sums.improve(self.kernels)
+
+    def settle(self) -> None:
+        """Improve the kernels by all that was counted."""
+        self.sums.improve(self.kernels, n_passes=2)
+
+    def replace_dead(
+        self, usage: np.ndarray, X: np.ndarray, Z: np.ndarray, rng: np.random.Generator
+    ) -> np.ndarray:
+        """New kernels where ``usage`` (K,) is zero; their places."""
+        if usage.all():
+            return np.zeros(0, int)
+        dictionary = self.dictionary(X.dtype)
+        cuts = [slice(first, first + BATCH) for first in range(0, len(Z), BATCH)]
+        residual = np.concatenate([X[cut] - dictionary.decode(Z[cut]) for cut in cuts])
+        return replace_dead_kernels(self.kernels, usage, residual, rng)
 
 
 def first_kernels(

@@ -14,9 +14,12 @@ References
 from __future__ import annotations
 
 import numpy as np
-import torch
 
-from invae.autoencoders.sparse.coding import largest_eigenvalue
+from invae.autoencoders.sparse.dictionary import AtomDictionary
+from invae.extras import optional_imports
+
+with optional_imports():
+    import torch
 
 __all__ = ["train_lista"]
 
@@ -49,7 +52,7 @@ def train_lista(
     """
     rng = np.random.default_rng(rng)
     l = D.shape[1]
-    step = 1.0 / (2.0 * largest_eigenvalue(D.T @ D))
+    step = 1.0 / (2.0 * AtomDictionary(D).curvature)
     X = torch.from_numpy(np.ascontiguousarray(rows, np.float32))
     atoms = torch.from_numpy(D.astype(np.float32))
     W = (2 * step * atoms.T).clone().requires_grad_()
@@ -74,8 +77,7 @@ def train_lista(
         order = rng.permutation(len(X))
         for first in range(0, len(X), batch_size):
             optimiser.zero_grad()
-            value = loss(X[torch.from_numpy(order[first : first + batch_size])])
-            value.backward()
+            loss(X[torch.from_numpy(order[first : first + batch_size])]).backward()
             optimiser.step()
             with torch.no_grad():
                 levels.clamp_(min=0)

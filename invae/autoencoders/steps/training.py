@@ -94,7 +94,7 @@ def variable_projection(
 
     thresholds = np.asarray(thresholds, float)
     losses.append(objective(thresholds)[0])
-    found = minimize(
+    best = minimize(
         objective,
         thresholds,
         jac=True,
@@ -103,8 +103,8 @@ def variable_projection(
         options={"maxiter": max_iter, "ftol": 0.0, "gtol": 0.0},
         callback=lambda t: losses.append(objective(t)[0]),
     )
-    solution, _ = solve(found.x)
-    decoder = ReluDecoder(np.full(len(thresholds), -1.0), found.x, solution[:-1].T, solution[-1])
+    solution, _ = solve(best.x)
+    decoder = ReluDecoder(np.full(len(thresholds), -1.0), best.x, solution[:-1].T, solution[-1])
     return StepTraining(decoder, np.arange(len(losses)), np.array(losses))
 
 

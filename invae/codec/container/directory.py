@@ -20,9 +20,9 @@ WHOLE = 128  # added to the version when there is one group only
 HEAD = len(MAGIC) + 1
 TRAILER = 8
 CONTAINERS = ("array", "arrays", "named arrays", "record", "records", "stack")
-RATIO_UNITS = 250
-MOST_RECORDS = 1 << 24
-MOST_BYTES = 1 << 31
+RATIO_UNITS = 250  # of the largest error in one bound: a byte holds errors a little beyond, too
+MOST_RECORDS = 1 << 24  # more than one file sensibly holds: a number beyond is damage
+MOST_BYTES = 1 << 31  # that a directory may unpack to
 
 
 @dataclass

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 import zstandard
 
-from invae.codec.bounds import Bound, poisson_sigma
+from invae.codec.bounds import Bound, poisson_sigma, sentinels
 from invae.codec.coding.varint import Reader, Writer
 from invae.codec.fields.field import decode_field, encode_field
-from invae.codec.fields.integers import PlaneModel
+from invae.codec.fields.plane_model import PlaneModel
 from invae.data.records import Curve, Frame, from_parts
 from invae.errors import BoundError, FormatError, InputError, ModelError
 
@@ -24,7 +24,7 @@ __all__ = ["ARRAYS", "ARRAYS_WITH_SIGMA", "ONE_ARRAY", "decode_group", "encode_g
 
 ARRAYS, RECORDS, ARRAYS_WITH_SIGMA, ONE_ARRAY = range(4)
 VALUES = {"curve": "intensity", "frame": "data"}
-MOST_TEXT = 1 << 31
+MOST_TEXT = 1 << 31  # bytes that texts may unpack to: an end to what a damaged archive may ask for
 
 
 def encode_group(
@@ -46,12 +46,11 @@ def encode_group(
     out = Writer().byte(ARRAYS_WITH_SIGMA if with_sigma else ARRAYS)
     worst = 0.0
     s: np.ndarray | None
-    m: np.ndarray | None
     classes = _classes([(a.dtype.str, a.shape) for a in items])
     _write_classes(out, classes, len(items))
     for members in classes:
         stack = _stack([items[k] for k in members])
-        s = m = None
+        s = None
         limit = bound
         if with_sigma and sigma is not None:
             data, ratio = encode_field(
@@ -61,9 +60,9 @@ def encode_group(
             worst = max(worst, ratio)
             s = decode_field(data, model=model)
             limit = _tightened(bound, _stack([np.asarray(sigma[k]) for k in members]), s)
-        if mask is not None:
-            m = _stack([np.asarray(mask[k]) for k in members])
-        data, ratio = encode_field(stack, limit, s, m, model)
+        masks = None if mask is None else [np.asarray(mask[k]) for k in members]
+        exact = _exact([items[k] for k in members], masks, bound)
+        data, ratio = encode_field(stack, limit, s, exact, model)
         out.block(data)
         worst = max(worst, ratio)
     return bytes(out.data), worst
@@ -114,7 +113,9 @@ def _encode_records(
                 if bound.kind == "sigma" and s is None:
                     _explain_missing_sigma(arrays[key], records[members[0]])
                 limit = bound if s is None else _tightened(bound, arrays["sigma"], s)
-                data, ratio = encode_field(arrays[key], limit, s, arrays.get("mask"), model)
+                masks = [parts[k][0]["mask"] for k in members] if "mask" in arrays else None
+                exact = _exact([parts[k][0][key] for k in members], masks, bound)
+                data, ratio = encode_field(arrays[key], limit, s, exact, model)
             elif key == "sigma":
                 data, ratio = encode_field(arrays[key], sigma_bound, model=model)
                 sigma = decode_field(data, model=model)
@@ -151,6 +152,17 @@ def _decode_records(reader: Reader, n_items: int, model: PlaneModel | None) -> l
         raise reader.fail(f"the texts of the group cannot be read ({error})") from error
 
 
+def _exact(members: list[np.ndarray], masks: list[np.ndarray] | None, bound: Bound) -> np.ndarray | None:
+    """Non-zero where a stack of arrays must be exact: masked points and the sentinels of each array.
+
+    A field takes the sentinels of all its values together, so those of several arrays are looked for here.
+    """
+    if len(members) == 1 or bound.kind == "lossless" or members[0].dtype.kind not in "iu":
+        return None if masks is None else _stack(masks)
+    marks = np.stack([sentinels(values) for values in members])
+    return marks if masks is None else marks | (np.stack(masks) != 0)
+
+
 def _tightened(bound: Bound, sigma: np.ndarray, decoded: np.ndarray) -> Bound:
     """The K for decoded deviations that keeps the promise for the original ones."""
     valid = np.isfinite(sigma) & (sigma > 0) & np.isfinite(decoded) & (decoded > 0)
@@ -174,10 +186,10 @@ def _order(keys: list[str]) -> list[str]:
 
 def _classes(signatures: list[Any]) -> list[list[int]]:
     """Indices of equal signatures together, in order of first appearance."""
-    found: dict[Any, list[int]] = {}
+    members: dict[Any, list[int]] = {}
     for k, signature in enumerate(signatures):
-        found.setdefault(signature, []).append(k)
-    return list(found.values())
+        members.setdefault(signature, []).append(k)
+    return list(members.values())
 
 
 def _of(classes: list[list[int]], n: int) -> list[int]:

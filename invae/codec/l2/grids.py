@@ -1,8 +1,8 @@
 """The L2 mode by plain grids: each item on a grid as coarse as its budget allows, coded by the causal coder.
 
 Items of one shape are stacked: for each a signed k of its step s = 2^(k/8), then the integer plane of n =
-rint(v / s), rows of a frame below each other. Values are n s, one product of doubles each. Where curves or
-frames are foreseen better by their neighbours than by atoms, this is shorter than sparse codes.
+rint(v / s), rows of a frame below each other. Values are n s, one product of doubles each. Where neighbours
+predict curves or frames better than atoms do, this is shorter than sparse codes.
 """
 
 from __future__ import annotations
@@ -13,14 +13,15 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from invae.codec.coding.varint import Reader, Writer
-from invae.codec.fields.integers import PlaneModel, decode_integers, encode_integers
+from invae.codec.fields.integers import decode_integers, encode_integers
+from invae.codec.fields.plane_model import PlaneModel
 from invae.codec.l2.codes import EIGHTHS
 
 __all__ = ["coarsest_step", "decode_grids", "encode_grids"]
 
-LARGEST = 1 << 27
-TRIED = 48  # eighths of an octave below the step of uniform errors
-MOST_EIGHTHS = 8000
+LARGEST = 1 << 27  # of a grid integer; finer grids cost more bits than the values themselves in float32
+TRIED = 48  # eighths of an octave that are tried: from half an octave above that of uniform errors down
+MOST_EIGHTHS = 8000  # steps from 2^-1000 to 2^1000: their products with grid integers stay doubles
 
 
 def coarsest_step(v: np.ndarray, budget: float, fits: Callable[[np.ndarray], bool]) -> int | None:

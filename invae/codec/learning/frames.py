@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from invae.codec.bounds import sentinels
 from invae.codec.coding.gaps import fill_gaps
-from invae.codec.fields.exact import sentinels
 from invae.codec.frames.centres import find_centres
 from invae.codec.frames.experts import N_CLASSES, N_NEAR, N_TAPS
 from invae.codec.frames.kernel import HIDDEN, Hints, Watched

@@ -14,6 +14,7 @@ import numpy as np
 from invae.codec.coding.network import CONSTANT, MOST, MOST_WEIGHTS
 from invae.codec.curves.memory import HIDDEN, INWARD, MEMORY, N_SEEN, SIGNED
 from invae.codec.learning.network import activation, improve, logits, start_weights, through
+from invae.extras import optional_imports
 
 __all__ = ["start_recurrent", "train_recurrent"]
 
@@ -77,7 +78,8 @@ def _statement(layers: Sequence[Any], x: Any) -> Any:
 
     A gated recurrent unit whose reset gate stands open.
     """
-    import torch
+    with optional_imports():
+        import torch
 
     inward, gates, *network = layers
     sign, signed = x[..., -1:], torch.from_numpy(np.append(SIGNED, False))

@@ -14,6 +14,7 @@ from numba import njit
 
 from invae.codec.coding.cells import MOST_BITS, cell_bits, cell_kind, centre_cell
 from invae.codec.coding.network import MOST, MOST_WEIGHTS, N_LOGITS
+from invae.extras import optional_imports
 
 __all__ = [
     "activation",
@@ -118,7 +119,8 @@ def improve(
     ``draw`` gives what is seen and counted decisions of a batch, ``statement`` the logits that rounded layers
     make of the former.
     """
-    import torch
+    with optional_imports():
+        import torch
 
     layers = [torch.tensor(w / 64, dtype=torch.float32, requires_grad=True) for w in weights]
     optimiser = torch.optim.Adam(layers, lr=rate)

@@ -8,8 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from invae.data.arguments import file_path, real_array
 from invae.data.arrays.atomic import atomic_path
-from invae.data.formats.hdf5 import open_hdf5, read_dataset
+from invae.data.formats.hdf5.access import open_hdf5, read_dataset
+from invae.data.formats.hdf5.output import create_hdf5
+from invae.data.formats.images.tiff import read_tiff_array
+from invae.data.formats.source import Source, is_hdf5, is_npy, is_tiff
 from invae.errors import FileError, FormatError, InputError
 
 __all__ = ["find_dataset", "read_array", "split_inner_path", "write_array"]
@@ -17,6 +21,7 @@ __all__ = ["find_dataset", "read_array", "split_inner_path", "write_array"]
 _HDF5_ENDINGS = {".h5", ".hdf5", ".hdf", ".nxs"}
 _TIFF_ENDINGS = {".tif", ".tiff"}
 _DATASET = "/data"
+HDF5_AXES = 32  # the most that an HDF5 data set has
 
 
 def split_inner_path(path: str | os.PathLike[str]) -> tuple[Path, str | None]:
@@ -29,7 +34,7 @@ def split_inner_path(path: str | os.PathLike[str]) -> tuple[Path, str | None]:
     >>> split_inner_path("run.npy")
     (PosixPath('run.npy'), None)
     """
-    text = os.fspath(path)
+    text = os.fspath(file_path(path))
     file, mark, inner = text.rpartition(":/")
     if mark and file and not Path(text).exists():
         return Path(file), "/" + inner
@@ -50,31 +55,30 @@ def read_array(path: str | os.PathLike[str]) -> np.ndarray:
         Another format, a damaged file, or no numbers.
     """
     file, inner = split_inner_path(path)
+    source = Source(file, inner, lazy=False)
     if file.is_dir():
-        raise FileError(f"{file} is a folder, expected a .npy, .h5 or .tif file")
-    if not file.is_file():
-        raise FileError(f"no file at {file}")
-    head = _head(file)
-    if inner is not None and not head.startswith(b"\x89HDF"):
-        raise FormatError(f"{file.name} is not an HDF5 file, so it has no path {inner!r} inside")
-    if head.startswith(b"\x93NUMPY"):
+        raise FileError(f"{source.label} is a folder, expected a .npy, .h5 or .tif file")
+    hdf5 = is_hdf5(source)
+    if inner is not None and not hdf5:
+        raise FormatError(f"{source.label} is not an HDF5 file, so it has no path {inner!r} inside")
+    if is_npy(source):
         try:
             array = np.load(file, mmap_mode="r", allow_pickle=False)
-        except ValueError as error:
-            raise FormatError(f"{file.name}: damaged or not numeric .npy file ({error})") from error
-    elif head.startswith(b"\x89HDF"):
+        except (ValueError, OSError, EOFError, SyntaxError) as error:
+            raise FormatError(f"{source.label}: damaged or not numeric .npy file ({error})") from error
+    elif hdf5:
         with open_hdf5(file) as h5:
-            array = read_dataset(find_dataset(h5, file, inner), file.name)
-    elif head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
-        array = _read_tiff(file)
+            array = read_dataset(find_dataset(h5, file, inner), source.label)
+    elif is_tiff(source):
+        array = read_tiff_array(source)
     else:
-        raise FormatError(f"{file.name} is no .npy, HDF5 or TIFF file; `invae info` tells what it holds")
+        raise FormatError(f"{source.label} is no .npy, HDF5 or TIFF file; `invae info` tells what it holds")
     if array.dtype.kind not in "biuf":
-        raise FormatError(f"{file.name} holds values of dtype {array.dtype}; expected real numbers")
+        raise FormatError(f"{source.label} holds values of dtype {array.dtype}; expected real numbers")
     return array
 
 
-def write_array(path: str | os.PathLike[str], array: np.ndarray, overwrite: bool = False) -> Path:
+def write_array(path: str | os.PathLike[str], array: Any, overwrite: bool = False) -> Path:
     """Write one array, whole or not at all; the ending (.npy, .h5, .tif) names the format.
 
     ``file.h5:/path`` names the data set, by default ``/data``; a TIFF holds a stack of pages of the last two
@@ -88,9 +92,7 @@ def write_array(path: str | os.PathLike[str], array: np.ndarray, overwrite: bool
         The file exists and ``overwrite`` is false.
     """
     file, inner = split_inner_path(path)
-    array = np.asarray(array)
-    if array.dtype.kind not in "biuf":
-        raise InputError(f"cannot write values of dtype {array.dtype}; expected real numbers")
+    array = real_array(array, "array")
     ending = file.suffix.lower()
     if inner is not None and ending not in _HDF5_ENDINGS:
         raise InputError(f"{path}: only HDF5 files (.h5) have a path inside")
@@ -98,20 +100,14 @@ def write_array(path: str | os.PathLike[str], array: np.ndarray, overwrite: bool
         with atomic_path(file, overwrite) as temporary:
             np.save(temporary, array, allow_pickle=False)
     elif ending in _HDF5_ENDINGS:
-        import h5py
-
-        with atomic_path(file, overwrite) as temporary, h5py.File(temporary, "w") as h5:
+        real_array(array, "array", most_axes=HDF5_AXES)
+        with atomic_path(file, overwrite) as temporary, create_hdf5(temporary) as h5:
             h5.create_dataset(inner or _DATASET, data=array, track_times=False)
     elif ending in _TIFF_ENDINGS:
         _write_tiff(file, array, overwrite)
     else:
         raise InputError(f"cannot tell the format of {file.name!r} from its ending; use .npy, .h5 or .tif")
     return file
-
-
-def _head(file: Path) -> bytes:
-    with open(file, "rb") as stream:
-        return stream.read(8)
 
 
 def find_dataset(h5: Any, file: Path, inner: str | None) -> Any:
@@ -144,15 +140,6 @@ def _numeric(item: object) -> bool:
     return dtype is not None and dtype.kind in "biuf" and getattr(item, "shape", None) is not None
 
 
-def _read_tiff(file: Path) -> np.ndarray:
-    import tifffile
-
-    try:
-        return np.asarray(tifffile.imread(file))
-    except Exception as error:  # of damaged files tifffile raises what its parsing happens to meet
-        raise FormatError(f"{file.name}: damaged or unsupported TIFF file ({error})") from error
-
-
 def _write_tiff(file: Path, array: np.ndarray, overwrite: bool) -> None:
     import tifffile
 
@@ -162,5 +149,5 @@ def _write_tiff(file: Path, array: np.ndarray, overwrite: bool) -> None:
         )
     with atomic_path(file, overwrite) as temporary:
         tifffile.imwrite(
-            temporary, array, photometric="minisblack", byteorder=array.dtype.str[0].replace("|", "<")
+            temporary, array, photometric="minisblack", byteorder=">" if array.dtype.str[0] == ">" else "<"
         )

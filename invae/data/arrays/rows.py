@@ -1,39 +1,41 @@
 """Arrays larger than memory: read by rows, written by rows, and continued where a run stopped.
 
 `open_rows` gives an array on disk that is sliced along its first axis. `RowWriter` fills ``OUT.part`` row by
-row; beside it ``OUT.part.json`` says how many rows are safely there and of which job they are. When all rows
-are written the part file becomes the output in one step. A job is anything JSON-able that pins down what is
-written: a writer of the same job continues, one of another job refuses.
+row, which one writer at a time holds; beside it ``OUT.part.json`` says how many rows are safely there and of
+which job they are. When all rows are written the part file becomes the output in one step. A job is anything
+JSON-able that pins down what is written: a writer of the same job continues, one of another job refuses.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, BinaryIO, Self
 
 import numpy as np
 
-from invae.data.arrays.atomic import atomic_path
+from invae.data.arguments import real_array
+from invae.data.arrays.atomic import atomic_path, open_locked, settle, unwritten
 from invae.data.arrays.files import find_dataset, read_array, split_inner_path
-from invae.data.formats.hdf5 import open_hdf5
-from invae.errors import FileError, FormatError, InputError
+from invae.data.formats.hdf5.access import check_values, open_hdf5
+from invae.data.formats.hdf5.output import create_hdf5
+from invae.data.formats.images.tiff import read_tiff_array
+from invae.data.formats.source import Source, is_hdf5, is_tiff
+from invae.errors import FileError, InputError, InvaeError
 
 __all__ = ["RowWriter", "identity", "open_rows"]
-
-HDF5_HEAD = b"\x89HDF"
-TIFF_HEADS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 
 @contextmanager
 def open_rows(path: str | os.PathLike[str]) -> Iterator[Any]:
     """An array on disk with ``shape``, ``dtype`` and slicing: .npy, HDF5 (``file.h5:/path``) or TIFF.
 
-    Only what is sliced is read; a compressed TIFF is the exception and is read whole.
+    Only what is sliced is read, of a compressed TIFF the pages that are.
 
     Raises
     ------
@@ -41,25 +43,14 @@ def open_rows(path: str | os.PathLike[str]) -> Iterator[Any]:
         As `invae.data.read_array`.
     """
     file, inner = split_inner_path(path)
-    head = b""
-    if file.is_file():
-        with open(file, "rb") as stream:
-            head = stream.read(4)
-    if head == HDF5_HEAD:
+    source = Source(file, inner)
+    if file.is_file() and is_hdf5(source):
         with open_hdf5(file) as h5:
             dataset = find_dataset(h5, file, inner)
-            if dataset.dtype.kind not in "biuf" or dataset.shape is None:
-                raise FormatError(
-                    f"{file.name}:{dataset.name} has dtype {dataset.dtype}; expected real numbers"
-                )
+            check_values(dataset, source.label)
             yield dataset
-    elif head in TIFF_HEADS:
-        import tifffile
-
-        try:
-            yield tifffile.memmap(file, mode="r")
-        except (ValueError, tifffile.TiffFileError):
-            yield read_array(path)
+    elif file.is_file() and is_tiff(source):
+        yield read_tiff_array(Source(file, lazy=True))
     else:
         yield read_array(path)
 
@@ -127,6 +118,7 @@ class RowWriter:
         self._job = json.loads(json.dumps({**job, "shape": list(self._shape), "dtype": self._dtype.str}))
         self._part = self.path.with_name(f"{self.path.name}.part")
         self._record = self.path.with_name(f"{self.path.name}.part.json")
+        self._overwrite = overwrite
         if self.path.exists() and not overwrite:
             raise FileError(f"{self.path} exists already; choose another name or allow overwriting (--force)")
         if not self.path.parent.is_dir():
@@ -135,30 +127,43 @@ class RowWriter:
             )
         if min(self._shape, default=0) < 1:
             raise InputError(f"cannot write an array of shape {self._shape} row by row; it holds no value")
-        self.done, offset = self._continued(overwrite)
-        if offset is None:
-            offset = _create(self._part, self.path.suffix.lower(), self._inner, self._shape, self._dtype)
-            self._note(offset)
-        self._offset = offset
-        self._rows = np.memmap(self._part, self._dtype, "r+", offset, self._shape)
+        self._file: BinaryIO = os.fdopen(open_locked(self._part, self.path), "r+b")
+        try:
+            self.done, self._offset = self._continued()
+        except BaseException:
+            self._file.close()
+            raise
 
     def write(self, rows: np.ndarray) -> None:
-        """Append rows; when this returns they are on disk and noted."""
-        rows = np.asarray(rows)
+        """Append rows; when this returns they are on disk and noted.
+
+        Raises
+        ------
+        FileError
+            They cannot be written, for instance because the disk is full.
+        """
+        rows = real_array(rows, "rows")
         if rows.shape[1:] != self._shape[1:] or self.done + len(rows) > self._shape[0]:
             left = (self._shape[0] - self.done, *self._shape[1:])
             raise InputError(f"rows of shape {rows.shape} do not fit into what is left, {left}")
-        self._rows[self.done : self.done + len(rows)] = rows
-        self._rows.flush()
+        row_bytes = self._dtype.itemsize * math.prod(self._shape[1:])
+        try:
+            self._file.seek(self._offset + self.done * row_bytes)
+            self._file.write(np.ascontiguousarray(rows, self._dtype).data)
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            left = f"{self.done} rows are kept and the same call goes on from there"
+            raise unwritten(self.path, error, left) from error
         self.done += len(rows)
-        self._note(self._offset)
+        self._note()
 
     def rewind(self, done: int) -> None:
         """Forget all but the first ``done`` rows."""
         if not 0 <= done <= self.done:
             raise InputError(f"cannot go back to row {done} of {self.done} written ones")
         self.done = done
-        self._note(self._offset)
+        self._note()
 
     def __enter__(self) -> Self:
         return self
@@ -167,40 +172,59 @@ class RowWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Rename the part file to the output when all rows are there; otherwise leave it to be continued."""
-        del self._rows
-        if self.done == self._shape[0]:
-            os.replace(self._part, self.path)
-            self._record.unlink(missing_ok=True)
+        try:
+            if self.done == self._shape[0]:
+                settle(self._part, self.path, self._overwrite)
+                self.discard()
+            elif self.done == 0:
+                self.discard()
+        finally:
+            self._file.close()
+
+    def __del__(self) -> None:
+        if hasattr(self, "_file"):
+            self._file.close()
 
     def discard(self) -> None:
         """Remove the part file and its note."""
         self._part.unlink(missing_ok=True)
         self._record.unlink(missing_ok=True)
 
-    def _continued(self, overwrite: bool) -> tuple[int, int | None]:
-        """Rows of an earlier run of the same job, and where they start in the part file."""
-        if not self._record.exists() or not self._part.exists():
-            self.discard()
-            return 0, None
+    def _continued(self) -> tuple[int, int]:
+        """Rows of an earlier run of the same job, and where they start in the part file; or a new file."""
+        if self._record.exists() and os.fstat(self._file.fileno()).st_size:
+            try:
+                note = json.loads(self._record.read_text(encoding="utf-8"))
+                same = note["job"] == self._job
+                done, offset = int(note["done"]), int(note["offset"])
+            except (OSError, ValueError, KeyError, TypeError):
+                same, done, offset = False, 0, 0
+            if same:
+                return done, offset
+            if not self._overwrite:
+                raise FileError(
+                    f"{self._part} is the unfinished output of another job (other data, model or library); "
+                    "delete it, or start anew with --force"
+                )
         try:
-            note = json.loads(self._record.read_text(encoding="utf-8"))
-            same = note["job"] == self._job
-            done, offset = int(note["done"]), int(note["offset"])
-        except (OSError, ValueError, KeyError, TypeError):
-            same = done = offset = 0
-        if same:
-            return done, offset
-        if not overwrite:
-            raise FileError(
-                f"{self._part} is the unfinished output of another job (other data, model or library); "
-                "delete it, or start anew with --force"
-            )
-        self.discard()
-        return 0, None
+            ending = self.path.suffix.lower()
+            self._offset = _create(self._part, ending, self._inner, self._shape, self._dtype)
+            if hasattr(os, "posix_fallocate"):  # a disk that is too small is told before the work, not after
+                size = self._offset + self._dtype.itemsize * math.prod(self._shape)
+                os.posix_fallocate(self._file.fileno(), 0, size)
+            self.done = 0
+            self._note()
+        except OSError as error:
+            self.discard()
+            raise error if isinstance(error, InvaeError) else unwritten(self.path, error) from error
+        except BaseException:
+            self.discard()
+            raise
+        return 0, self._offset
 
-    def _note(self, offset: int) -> None:
+    def _note(self) -> None:
         with atomic_path(self._record, overwrite=True) as temporary:
-            temporary.write_text(json.dumps({"done": self.done, "offset": offset, "job": self._job}))
+            temporary.write_text(json.dumps({"done": self.done, "offset": self._offset, "job": self._job}))
 
 
 def _create(part: Path, ending: str, inner: str | None, shape: tuple[int, ...], dtype: np.dtype) -> int:
@@ -208,12 +232,14 @@ def _create(part: Path, ending: str, inner: str | None, shape: tuple[int, ...], 
     if inner is not None and ending not in (".h5", ".hdf5", ".hdf", ".nxs"):
         raise InputError(f"{part.stem}: only HDF5 files (.h5) have a path inside")
     if ending == ".npy":
-        made = np.lib.format.open_memmap(part, "w+", dtype, shape)
-        return int(made.offset)
+        with open(part, "wb") as file:
+            header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
+            np.lib.format.write_array_header_1_0(file, header)
+            return file.tell()
     if ending in (".h5", ".hdf5", ".hdf", ".nxs"):
         import h5py
 
-        with h5py.File(part, "w") as h5:
+        with create_hdf5(part) as h5:
             creation = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
             creation.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
             dataset = h5.create_dataset(inner or "/data", shape, dtype, dcpl=creation, track_times=False)
@@ -226,6 +252,5 @@ def _create(part: Path, ending: str, inner: str | None, shape: tuple[int, ...], 
             raise InputError(
                 f"a TIFF cannot hold an array of shape {shape} and dtype {dtype}; use .npy or .h5"
             )
-        made = tifffile.memmap(part, shape=shape, dtype=dtype, photometric="minisblack")
-        return int(made.offset)
+        return int(tifffile.memmap(part, shape=shape, dtype=dtype, photometric="minisblack").offset)
     raise InputError(f"cannot tell the format of {part.stem!r} from its ending; use .npy, .h5 or .tif")

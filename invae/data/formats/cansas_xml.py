@@ -12,25 +12,37 @@ canSAS 1-D working group, "cansas1d" format 1.1.
 from __future__ import annotations
 
 import copy
-from pathlib import Path
+import re
 from typing import Any
 
 import numpy as np
 
 from invae.data.formats.note import from_note
-from invae.data.formats.text import is_number, number
+from invae.data.formats.source import Source
+from invae.data.formats.text.plain import is_number, number
 from invae.data.records import Curve, Record
 from invae.errors import FormatError
 
-__all__ = ["FIELDS", "NOTE_TAG", "SPECTRUM", "children", "read_cansas_xml"]
+__all__ = ["FIELDS", "NOTE_TAG", "SPECTRUM", "children", "is_xml", "read_cansas_xml"]
 
 FIELDS = {"Q": "q", "I": "intensity", "Idev": "sigma", "Qdev": "dq", "dQl": "dql", "dQw": "dqw"}
 FIELDS |= {"Qmean": "qmean", "Shadowfactor": "shadowfactor"}
 SPECTRUM = "SAStransmission_spectrum"
+# A line of labels in angle brackets, and a number below it.
+_LABELS = re.compile(rb"<[^<>\r\n/]*>(?![^\r\n]*</)[^\r\n]*[\r\n]+(?:[#%][^\r\n]*[\r\n]+)*\s*[-+.\d]")
 NOTE_TAG = "{urn:invae:note:1}note"
 
 
-def read_cansas_xml(path: Path, raw: bytes) -> list[Record]:
+def is_xml(source: Source) -> bool:
+    """Whether the first bytes are those of XML: a tag, but no line of labels like ``<q> <I> <dI>``."""
+    head = source.head
+    if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        head = head.decode("utf-16", "ignore").encode()
+    start = head.lstrip(b"\xef\xbb\xbf \t\r\n")
+    return re.match(rb"<[?!A-Za-z_]", start) is not None and _LABELS.match(start) is None
+
+
+def read_cansas_xml(source: Source) -> list[Record]:
     """Read every ``SASdata`` of every ``SASentry``.
 
     Raises
@@ -40,12 +52,13 @@ def read_cansas_xml(path: Path, raw: bytes) -> list[Record]:
     """
     from lxml import etree
 
-    file = path.name
+    file = source.label
     parser = etree.XMLParser(resolve_entities=False, no_network=True, remove_blank_text=False)
     try:
-        root = etree.fromstring(raw, parser)
+        root = etree.fromstring(source.raw, parser)
     except etree.XMLSyntaxError as error:
-        raise FormatError(f"{file} line {error.lineno}: not well-formed XML ({error.msg})") from error
+        what = " ".join(str(error.msg).split())
+        raise FormatError(f"{file} line {error.lineno}: not well-formed XML ({what})") from error
     if _tag(root) != "SASroot":
         raise FormatError(
             f"{file} line {root.sourceline}: root element {_tag(root)!r} is not a canSAS SASroot"
@@ -64,7 +77,7 @@ def read_cansas_xml(path: Path, raw: bytes) -> list[Record]:
         spectra, spectra_units, spectra_missing = _spectra(entry, file)
         for block_index, block in enumerate(blocks):
             arrays, units, missing = _points(children(block, "Idata"), file, block, ("Q", "I"))
-            source = f"{file}:/SASroot/SASentry[{entry_index + 1}]/SASdata[{block_index + 1}]"
+            place = f"{source.name}:/SASroot/SASentry[{entry_index + 1}]/SASdata[{block_index + 1}]"
             note = next(entry.iter(NOTE_TAG), None)
             if note is not None:
                 curves.append(from_note(note.text or "", arrays, f"{file} line {note.sourceline}"))
@@ -84,10 +97,10 @@ def read_cansas_xml(path: Path, raw: bytes) -> list[Record]:
                     **{key: arrays.pop(key) for key in ("q", "intensity", "sigma", "dq") if key in arrays},
                     columns=arrays | spectra,
                     units=units | spectra_units,
-                    name=label or _name(entry) or path.stem,
+                    name=label or _name(entry) or source.stem,
                     metadata=metadata,
                     header=_document(shell, bare),
-                    source=source,
+                    source=place,
                 )
             )
     return curves

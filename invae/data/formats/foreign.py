@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
+from invae.data.formats.source import Source
+from invae.data.records import Record
 from invae.errors import FormatError
 
-__all__ = ["refuse_foreign"]
+__all__ = ["is_foreign", "refuse_foreign"]
 
 _MARKS = {
     b"\x93NUMPY": "a NumPy array",
@@ -21,26 +22,38 @@ _MARKS = {
 _BSL_NAME = re.compile(r"[A-Z]\d{5}\.[A-Z0-9]{3}")  # A00000.XYZ: letter, run and day, file of the set, kind
 
 
-def refuse_foreign(file: Path, head: bytes) -> None:
-    """Raise where name and first bytes say that this is no scattering file, or one of a kind not read.
+def is_foreign(source: Source) -> bool:
+    """Whether name and first bytes say that this is no scattering file, or one of a kind not read."""
+    return _what(source) is not None
+
+
+def refuse_foreign(source: Source) -> list[Record]:
+    """Say what the file is, and the way out.
 
     Raises
     ------
     FormatError
-        It is.
+        Always.
     """
+    raise FormatError(f"{source.label} {_what(source)}")
+
+
+def _what(source: Source) -> str | None:
+    head = source.head
     for mark, what in _MARKS.items():
         if head.startswith(mark):
-            raise FormatError(f"{file.name} is {what}, not a scattering file")
+            return f"is {what}, not a scattering file"
     if head.startswith(b"BM") and b"\0" in head[:16]:
-        raise FormatError(f"{file.name} is a BMP picture, not a scattering file")
-    if _BSL_NAME.fullmatch(file.name.upper()):
-        raise FormatError(
-            f"{file.name} belongs to a BSL / OTOKO data set, which is not read: convert it to NXcanSAS or to "
-            "columns of text, for instance with the file converter of SasView"
+        return "is a BMP picture, not a scattering file"
+    if _BSL_NAME.fullmatch(source.name.upper()):
+        return (
+            "belongs to a BSL / OTOKO data set, which is not read: convert it to NXcanSAS or to columns of "
+            "text, "
+            "for instance with the file converter of SasView"
         )
     if head.startswith(b"#F ") and re.search(rb"^#(E|D|S) ", head, re.MULTILINE):
-        raise FormatError(
-            f"{file.name} is a log of SPEC, scans of motors and counters: give the reduced curve or the "
-            "detector's images instead"
+        return (
+            "is a log of SPEC, scans of motors and counters: give the reduced curve or the detector's images "
+            "instead"
         )
+    return None

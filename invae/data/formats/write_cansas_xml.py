@@ -39,7 +39,7 @@ def cansas_xml_bytes(records: list[Record], path: Path, notes: bool = False) -> 
     """
     from lxml import etree
 
-    root = None
+    root: Any = None
     for record in records:
         if not isinstance(record, Curve):
             raise InputError(f"{path.name}: canSAS XML holds curves, {record.name!r} is an image; write .h5")

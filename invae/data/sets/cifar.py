@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from invae.data.arguments import file_path
 from invae.errors import FileError, FormatError, InputError
 
 __all__ = ["read_cifar"]
@@ -36,7 +37,7 @@ def read_cifar(path: str | os.PathLike[str], part: str = "train") -> tuple[np.nd
     FormatError
         Not an archive that holds such batches, or a batch that is not whole records.
     """
-    path = Path(path)
+    path = file_path(path)
     if part not in MEMBERS:
         raise InputError(f"part={part!r}; CIFAR-10 has the parts {' and '.join(MEMBERS)}")
     if not path.is_file():
@@ -62,7 +63,8 @@ def _unpack(path: Path, wanted: re.Pattern) -> dict[str, bytes]:
             members = sorted(
                 (m for m in archive if m.isfile() and wanted.search(m.name)), key=lambda m: m.name
             )
-            batches = {f"{path}:{member.name}": archive.extractfile(member).read() for member in members}
+            opened = {f"{path}:{member.name}": archive.extractfile(member) for member in members}
+            batches = {name: stream.read() for name, stream in opened.items() if stream is not None}
     except (tarfile.TarError, EOFError, zlib.error) as error:
         raise FormatError(f"{path}: not a CIFAR-10 archive or .bin file: {error}") from error
     if not batches:

@@ -12,8 +12,10 @@ from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
+from invae.data.arguments import generator, whole_number
 from invae.data.sets.manifest import cache_folder
-from invae.errors import FormatError, InputError
+from invae.errors import FileError, FormatError, InputError
+from invae.extras import optional_imports
 
 __all__ = ["Progress", "make_in_blocks", "model_of", "sample_generator", "seed_of"]
 
@@ -45,7 +47,7 @@ def make_in_blocks(
     jobs: int,
     cache: bool | str | os.PathLike[str],
     progress: Progress | None,
-    prepare: Callable[[], None],
+    prepare: Callable[[], object],
 ) -> list[B]:
     """Blocks of ``size`` samples, the last one shorter, that together hold samples 0 to n - 1.
 
@@ -76,7 +78,10 @@ def make_in_blocks(
     for span, block in _run(make, settings, missing, jobs, prepare):
         blocks[span] = block
         if folder:
-            block.write(_path(folder, span), overwrite=True)
+            try:
+                block.write(_path(folder, span), overwrite=True)
+            except FileError as error:  # a full disk, or another run that makes the same samples
+                log.warning("not kept in the cache: %s", error)
         done += len(block)
         if progress:
             progress(done, n)
@@ -98,8 +103,8 @@ def sample_generator(seed: int, i: int) -> np.random.Generator:
 def seed_of(rng: int | np.random.Generator | None) -> int:
     """The integer that a whole set is made from."""
     if isinstance(rng, int | np.integer):
-        return int(rng)
-    return int(np.random.default_rng(rng).integers(2**63))
+        return whole_number(rng, "rng")
+    return int(generator(rng).integers(2**63))
 
 
 def _run(make, settings, missing, jobs, prepare) -> Iterator[tuple]:
@@ -107,7 +112,8 @@ def _run(make, settings, missing, jobs, prepare) -> Iterator[tuple]:
         for span in missing:
             yield span, make(settings, *span)
         return
-    from joblib import Parallel, delayed
+    with optional_imports():
+        from joblib import Parallel, delayed
 
     prepare()
     tasks = (delayed(make)(settings, *span) for span in missing)

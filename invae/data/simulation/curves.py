@@ -144,7 +144,8 @@ def measure_cost(
     rows = []
     for name in settings["models"]:
         kernel = sasmodels_bridge.make_kernel(name, [np.asarray(settings["q"])], quadrature)
-        times, rejected = [], 0
+        times: list[float] = []
+        rejected = 0
         while len(times) < draws and sum(times) < seconds:
             seed = np.random.SeedSequence(settings["seed"], spawn_key=(len(times), 0))
             parameters = sasmodels_bridge.random_parameters(name, seed)
@@ -209,8 +210,10 @@ def _make_block(settings: dict[str, Any], first: int, last: int) -> SimulatedCur
         name = model_of(i, settings["models"], settings["shares"])
         intensity, drawn = _one_curve(settings, name, i, q)
         if settings["noise"] is not None:
-            intensity, sigma = _count(q, intensity, settings["noise"], sample_generator(settings["seed"], i))
-            sigmas.append(sigma)
+            intensity, deviation = _count(
+                q, intensity, settings["noise"], sample_generator(settings["seed"], i)
+            )
+            sigmas.append(deviation)
         rows.append(intensity)
         names.append(name)
         parameters.append(drawn)

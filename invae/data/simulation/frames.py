@@ -87,7 +87,19 @@ def simulate_frames(
     ((2, 24, 32), dtype('int32'), True)
     """
     settings = _settings(
-        models, shape, rng, dose, centre, q_max, smearing, beamstop, gaps, dead, hot, dispersity, shares
+        models=models,
+        shape=shape,
+        rng=rng,
+        dose=dose,
+        centre=centre,
+        q_max=q_max,
+        smearing=smearing,
+        beamstop=beamstop,
+        gaps=gaps,
+        dead=dead,
+        hot=hot,
+        dispersity=dispersity,
+        shares=shares,
     )
     sasmodels_bridge.check_models(tuple(settings["models"]))
     blocks = make_in_blocks(
@@ -107,7 +119,7 @@ def simulate_frames(
 
 
 def _settings(
-    models, shape, rng, dose, centre, q_max, smearing, beamstop, gaps, dead, hot, dispersity, shares
+    *, models, shape, rng, dose, centre, q_max, smearing, beamstop, gaps, dead, hot, dispersity, shares
 ) -> dict[str, Any]:
     names = (models,) if isinstance(models, str) else tuple(models or sasmodels_bridge.ORIENTED_MODELS)
     shape = tuple(int(size) for size in shape)
@@ -120,7 +132,7 @@ def _settings(
             raise InputError(f"centre={centre!r}: pass 'random', 'middle' or (row, column)")
     else:
         centre = [float(c) for c in centre]
-    low, high = (q_max, q_max) if np.isscalar(q_max) else q_max
+    low, high = q_max if isinstance(q_max, Sequence | np.ndarray) else (q_max, q_max)
     if not 0 < low <= high:
         raise InputError(f"q_max={q_max!r}: pass a positive number or an increasing pair in 1/angstrom")
     if min(smearing, dead, hot, beamstop or 0.0) < 0 or dead + hot > 0.5 or (beamstop or 0) > 0.5:

@@ -22,7 +22,15 @@ from collections.abc import Callable
 
 import numpy as np
 
-from invae.data.simulation.grids import box_average
+from invae.data.arguments import generator
+from invae.data.simulation.grids import (
+    box_average,
+    disc_share,
+    image_grid,
+    pixel_centres,
+    signal_grid,
+)
+from invae.data.simulation.photographs import PHOTOGRAPHS, photograph_patches
 from invae.errors import InputError
 
 __all__ = [
@@ -36,12 +44,6 @@ __all__ = [
 ]
 
 Rng = int | np.random.Generator | None
-
-# Those that scikit-image installs with its code; regular textures and pages of text are left out.
-PHOTOGRAPHS = {
-    "train": ("astronaut", "cell", "chelsea", "coffee", "hubble_deep_field", "immunohistochemistry", "moon"),
-    "test": ("camera", "coins", "retina", "rocket"),
-}
 
 
 def random_ellipses(
@@ -82,9 +84,9 @@ def random_ellipses(
     >>> random_ellipses(3, (32, 32), rng=0).shape
     (3, 32, 32)
     """
-    n, shape = _checked(n, shape, 2)
-    rng = np.random.default_rng(rng)
-    row, column, pixel = _pixel_centres(shape)
+    n, shape = image_grid(n, shape)
+    rng = generator(rng)
+    row, column, pixel = pixel_centres(shape)
     images = np.zeros((n, *shape))
     for image in images:
         for _ in range(rng.integers(count[0], count[1] + 1)):
@@ -151,13 +153,13 @@ def gaussian_fields(
     >>> gaussian_fields(2, (16, 16), rng=0).shape
     (2, 16, 16)
     """
-    n, shape = _checked(n, shape, (1, 2))
+    n, shape = signal_grid(n, shape, (1, 2))
     if not (length_scale > 0 and smoothness > 0 and std >= 0):
         raise InputError(
             f"length_scale={length_scale}, smoothness={smoothness}, std={std}: "
             "the first two must be > 0, the last >= 0"
         )
-    rng = np.random.default_rng(rng)
+    rng = generator(rng)
     pixel = 2.0 / min(shape)
     k = [math.pi / (pixel * size) * np.arange(65) for size in shape]
     power = _spectral_density(k, length_scale, smoothness)
@@ -179,64 +181,7 @@ def gaussian_fields(
         z = z @ bases[-1].T
         fields[start : start + count] = z if len(shape) == 1 else bases[0] @ z
     fields += mean
-    return fields * _disc(shape) if disc else fields
-
-
-def photograph_patches(
-    n: int,
-    shape: tuple[int, int],
-    rng: Rng = None,
-    *,
-    split: str = "train",
-    side: tuple[float, float] = (64.0, 160.0),
-    disc: bool = False,
-) -> np.ndarray:
-    """Random windows of the photographs that scikit-image brings along, grey values in [0, 1].
-
-    Every window has a random place, size and orientation (flips and quarter turns), and is averaged exactly
-    over the pixels of the grid. Training and test windows come from different photographs (`PHOTOGRAPHS`).
-
-    Parameters
-    ----------
-    n : int
-        Number of patches.
-    shape : (int, int)
-        Grid.
-    rng : int, Generator or None
-    split : {"train", "test"}
-    side : (float, float)
-        Range of the window's shorter side, in pixels of the photograph.
-    disc : bool
-        Cut by the disc of radius 0.95, zero outside.
-
-    Returns
-    -------
-    ndarray of shape (n, *shape)
-
-    Examples
-    --------
-    >>> photograph_patches(2, (16, 16), rng=0, split="test").shape
-    (2, 16, 16)
-    """
-    n, shape = _checked(n, shape, 2)
-    if split not in PHOTOGRAPHS:
-        raise InputError(f"split={split!r}; use one of {', '.join(PHOTOGRAPHS)}")
-    rng = np.random.default_rng(rng)
-    integrals = [_integral(name) for name in PHOTOGRAPHS[split]]
-    patches = np.empty((n, *shape))
-    aspect = np.array(shape) / min(shape)
-    for patch in patches:
-        integral = integrals[rng.integers(len(integrals))]
-        place, turns, flip = rng.uniform(size=3), int(rng.integers(4)), rng.integers(2)
-        extent = aspect if turns % 2 == 0 else aspect[::-1]
-        room = np.array(integral.shape) - 1.0
-        window = extent * min(side[0] + place[2] * (side[1] - side[0]), *(room / extent))
-        corner = place[:2] * (room - window)
-        grid = shape if turns % 2 == 0 else shape[::-1]
-        values = _mean_over_cells(integral, corner, window, grid)
-        values = np.rot90(values, turns)
-        patch[...] = values[:, ::-1] if flip else values
-    return patches * _disc(shape) if disc else patches
+    return fields * disc_share(shape) if disc else fields
 
 
 def grains(
@@ -273,10 +218,10 @@ def grains(
     >>> grains(2, (16, 16), rng=0).shape
     (2, 16, 16)
     """
-    n, shape = _checked(n, shape, 2)
-    rng = np.random.default_rng(rng)
+    n, shape = image_grid(n, shape)
+    rng = generator(rng)
     fine = (shape[0] * _OVERSAMPLING, shape[1] * _OVERSAMPLING)
-    row, column, _ = _pixel_centres(fine)
+    row, column, _ = pixel_centres(fine)
     points = np.stack(np.broadcast_arrays(row[:, None], column[None, :]), -1).reshape(-1, 2)
     inside = (points**2).sum(1) <= 0.95**2 if disc else np.ones(len(points), bool)
     points = points[inside]
@@ -324,16 +269,16 @@ def piecewise_constant(
     >>> piecewise_constant(2, (50,), rng=0).shape
     (2, 50)
     """
-    n, shape = _checked(n, (shape,) if np.isscalar(shape) else shape, 1)
-    rng = np.random.default_rng(rng)
-    edges = np.arange(shape[0] + 1) / shape[0]
-    signals = np.empty((n, *shape))
+    n, (size,) = signal_grid(n, (shape,) if isinstance(shape, int | np.integer) else shape, (1,))
+    rng = generator(rng)
+    edges = np.arange(size + 1) / size
+    signals = np.empty((n, size))
     for signal in signals:
         inner = np.sort(rng.uniform(size=int(rng.integers(jumps[0], jumps[1] + 1))))
         knots = np.concatenate([[0.0], inner, [1.0]])
         level = rng.uniform(*value, size=len(knots) - 1)
         integral = np.concatenate([[0.0], np.cumsum(level * np.diff(knots))])
-        signal[...] = np.diff(np.interp(edges, knots, integral)) * shape[0]
+        signal[...] = np.diff(np.interp(edges, knots, integral)) * size
     return signals
 
 
@@ -349,36 +294,8 @@ FAMILIES: dict[str, Callable[..., np.ndarray]] = {
 _OVERSAMPLING = 3
 
 
-def _checked(
-    n: int, shape: tuple[int, ...], dimensions: int | tuple[int, ...]
-) -> tuple[int, tuple[int, ...]]:
-    shape = tuple(int(size) for size in shape)
-    allowed = (dimensions,) if isinstance(dimensions, int) else dimensions
-    if len(shape) not in allowed or any(size < 2 for size in shape):
-        wanted = " or ".join(f"{d}-D" for d in allowed)
-        raise InputError(f"shape={shape}; this family draws {wanted} signals with at least 2 cells per side")
-    if n < 1:
-        raise InputError(f"n={n}; ask for at least one signal")
-    return int(n), shape
-
-
-def _pixel_centres(shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray, float]:
-    pixel = 2.0 / min(shape)
-    row, column = ((np.arange(size) - (size - 1) / 2) * pixel for size in shape)
-    return row, column, pixel
-
-
 def _span(axis: np.ndarray, low: float, high: float) -> slice:
     return slice(int(np.searchsorted(axis, low)), int(np.searchsorted(axis, high)))
-
-
-def _disc(shape: tuple[int, ...]) -> np.ndarray:
-    """Share of each pixel that the disc of radius 0.95 covers."""
-    if len(shape) != 2:
-        raise InputError(f"disc=True needs an image, got shape={shape}")
-    row, column, _ = _pixel_centres((8 * shape[0], 8 * shape[1]))
-    inside = row[:, None] ** 2 + column[None, :] ** 2 <= 0.95**2
-    return box_average(inside[None].astype(np.float64), 8)[0]
 
 
 def _spectral_density(k: list[np.ndarray], length_scale: float, smoothness: float) -> np.ndarray:
@@ -392,29 +309,3 @@ def _spectral_density(k: list[np.ndarray], length_scale: float, smoothness: floa
     for axis in range(len(k)):
         power[(slice(None),) * axis + (0,)] *= 0.5
     return power
-
-
-def _integral(name: str) -> np.ndarray:
-    """Summed-area table of a photograph's grey values, one row and column of zeros in front."""
-    import skimage.data
-
-    pixels = np.asarray(getattr(skimage.data, name)(), np.float64) / 255.0
-    if pixels.ndim == 3:
-        pixels = pixels[..., :3] @ np.array([0.2125, 0.7154, 0.0721])
-    return np.pad(pixels.cumsum(0).cumsum(1), ((1, 0), (1, 0)))
-
-
-def _mean_over_cells(
-    integral: np.ndarray, corner: np.ndarray, window: np.ndarray, grid: tuple[int, ...]
-) -> np.ndarray:
-    """Exact means over the cells of a grid laid on a window: the table is bilinear between its nodes."""
-    values = integral
-    for axis in range(2):
-        edges = corner[axis] + window[axis] * np.arange(grid[axis] + 1) / grid[axis]
-        low = np.clip(np.floor(edges).astype(int), 0, integral.shape[axis] - 2)
-        weight = edges - low
-        weight = weight[:, None] if axis == 0 else weight
-        values = np.take(values, low, axis) * (1 - weight) + np.take(values, low + 1, axis) * weight
-        values = np.diff(values, axis=axis)
-    # The table's differences carry rounding errors of 1e-12; the means themselves lie in [0, 1].
-    return np.clip(values / (window[0] * window[1]) * (grid[0] * grid[1]), 0.0, 1.0)

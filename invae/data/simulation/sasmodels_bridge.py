@@ -17,6 +17,7 @@ import numpy as np
 
 from invae.data.sets.manifest import cache_folder
 from invae.errors import InputError
+from invae.extras import optional_imports
 
 __all__ = [
     "COST_MS",
@@ -183,7 +184,8 @@ def _core():
         folder = cache_folder() / "sasmodels"
         folder.mkdir(parents=True, exist_ok=True)
         os.environ["SAS_DLL_PATH"] = str(folder)
-    from sasmodels import core
+    with optional_imports():
+        from sasmodels import core
 
     return core
 

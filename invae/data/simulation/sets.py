@@ -7,11 +7,12 @@ import json
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from invae.data.arrays.atomic import atomic_path
+from invae.data.formats.hdf5.output import create_hdf5
 from invae.data.records import Curve, Frame
 from invae.errors import FileError, FormatError
 
@@ -21,12 +22,13 @@ __all__ = ["BEAMSTOP", "DEAD", "GAP", "HOT", "SimulatedCurves", "SimulatedFrames
 GAP, DEAD, HOT, BEAMSTOP = 1, 2, 4, 8
 
 
+@dataclass(frozen=True, eq=False)
 class _SimulatedSet:
     """Cut, join, write and read: fields are one array or tuple entry a sample, except the shared ones."""
 
-    _shared: tuple[str, ...] = ("settings",)
-    _format: str
-    _units: dict[str, str]
+    _shared: ClassVar[tuple[str, ...]] = ("settings",)
+    _format: ClassVar[str]
+    _units: ClassVar[dict[str, str]]
 
     def head(self, n: int) -> Self:
         """The first n samples."""
@@ -36,7 +38,7 @@ class _SimulatedSet:
     @classmethod
     def join(cls, pieces: list[Self]) -> Self:
         """One set of several that share grid and settings."""
-        joined = {}
+        joined: dict[str, Any] = {}
         for key, value in pieces[0]._by_sample().items():
             values = [getattr(piece, key) for piece in pieces]
             if isinstance(value, np.ndarray):
@@ -49,12 +51,12 @@ class _SimulatedSet:
         """Write every field to HDF5; parameters and settings as JSON text."""
         import h5py
 
-        with atomic_path(path, overwrite) as temporary, h5py.File(temporary, "w") as file:
+        with atomic_path(path, overwrite) as temporary, create_hdf5(temporary) as file:
             file.attrs["format"] = self._format
-            file.attrs["settings"] = json.dumps(self.settings)
-            for key in (f.name for f in dataclasses.fields(self)):
-                value = getattr(self, key)
-                if key == "settings" or value is None:
+            fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+            file.attrs["settings"] = json.dumps(fields.pop("settings"))
+            for key, value in fields.items():
+                if value is None:
                     continue
                 if isinstance(value, np.ndarray):
                     options = {"compression": "gzip", "shuffle": True} if value.ndim > 1 else {}

@@ -95,11 +95,11 @@ def test_training_ends_at_the_closed_form(rng):
 
 
 @pytest.mark.parametrize("N", [7, 60])
-def test_every_door_gives_the_same_map(rng, N):
+def test_every_space_gives_the_same_map(rng, N):
     F, X = toy(rng, n=8, m=10, N=N)
     maps = [
-        BayesRiskReconstructor(F, noise=0.3, rank=5, door=door).fit(X)
-        for door in ("samples", "measurements", "unknowns")
+        BayesRiskReconstructor(F, noise=0.3, rank=5, space=space).fit(X)
+        for space in ("samples", "measurements", "signal")
     ]
     for rec in maps:
         assert np.allclose(rec.decoder_ @ rec.encoder_, maps[0].decoder_ @ maps[0].encoder_, atol=1e-9)
@@ -272,16 +272,16 @@ def test_save_and_load(rng, tmp_path):
     again = invae.load(rec.save(tmp_path / "model.h5"))
     assert np.array_equal(again.predict(y), rec.predict(y))
     assert np.allclose(again.at(rank=2, noise=1.0).predict(y), rec.at(rank=2, noise=1.0).predict(y))
-    slim = invae.load(rec.save(tmp_path / "slim.h5", family=False))
+    slim = invae.load(rec.save(tmp_path / "slim.h5", factors=False))
     assert np.array_equal(slim.predict(y), rec.predict(y))
-    with pytest.raises(ModelError, match="family"):
+    with pytest.raises(ModelError, match="factors"):
         slim.at(rank=2)
 
 
 def test_a_slim_model_still_predicts_where_the_noise_is_found_from_each_measurement(rng, tmp_path):
     F, X = toy(rng)
     rec = BayesRiskReconstructor(F, noise="auto").fit(X)
-    slim = invae.load(rec.save(tmp_path / "slim.h5", family=False))
+    slim = invae.load(rec.save(tmp_path / "slim.h5", factors=False))
     assert np.array_equal(slim.predict(X @ F.T), rec.predict(X @ F.T))
 
 
@@ -332,8 +332,8 @@ def test_a_model_stored_with_its_map_written_out_still_loads(rng, tmp_path, monk
         (lambda F, X: BayesRiskReconstructor(F).fit(), "nothing to fit"),
         (lambda F, X: BayesRiskReconstructor(F).fit(X[:, :5]), "signals has shape"),
         (lambda F, X: BayesRiskReconstructor(F).fit(X, X[:3, :9]), "no pairs"),
-        (lambda F, X: BayesRiskReconstructor(F, door="window").fit(X), "door"),
-        (lambda F, X: BayesRiskReconstructor(F[:5], door="unknowns").fit(X, X @ F[:5].T), "door"),
+        (lambda F, X: BayesRiskReconstructor(F, space="window").fit(X), "space"),
+        (lambda F, X: BayesRiskReconstructor(F[:5], space="signal").fit(X, X @ F[:5].T), "space"),
         (lambda F, X: BayesRiskReconstructor(F).fit(X).predict(X), "measurements has shape"),
         (lambda F, X: BayesRiskReconstructor(F).fit(X * np.nan), "NaN"),
     ],

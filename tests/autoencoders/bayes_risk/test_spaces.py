@@ -24,10 +24,10 @@ def product_of(rec):
 
 
 @pytest.mark.parametrize("m", [20, 50])
-def test_every_door_of_a_structured_prior_gives_the_same_map(prior, rng, m):
+def test_every_space_of_a_structured_prior_gives_the_same_map(prior, rng, m):
     F = rng.standard_normal((m, 36))
     a, b = (
-        BayesRiskReconstructor(F, noise=0.5, prior=prior, door=d).fit() for d in ("measurements", "unknowns")
+        BayesRiskReconstructor(F, noise=0.5, prior=prior, space=d).fit() for d in ("measurements", "signal")
     )
     Gamma = prior.covariance()
     A = Gamma @ F.T @ np.linalg.inv(F @ Gamma @ F.T + 0.25 * np.eye(m))
@@ -36,11 +36,11 @@ def test_every_door_of_a_structured_prior_gives_the_same_map(prior, rng, m):
         assert rec.risk_ == pytest.approx(np.trace(Gamma - A @ F @ Gamma), rel=1e-8)
 
 
-def test_low_rank_door_counts_what_it_cuts_off_as_unexplained(prior, rng, monkeypatch):
+def test_low_rank_space_counts_what_it_cuts_off_as_unexplained(prior, rng, monkeypatch):
     monkeypatch.setattr(spaces, "MODES", 24)
     F = rng.standard_normal((20, 36))
     exact = BayesRiskReconstructor(F, noise=0.5, prior=prior).fit()
-    low = BayesRiskReconstructor(F, noise=0.5, prior=prior, door="prior", rank=20).fit()
+    low = BayesRiskReconstructor(F, noise=0.5, prior=prior, space="prior", rank=20).fit()
     Gamma, A = prior.covariance(), product_of(low)
     D = A @ F - np.eye(36)
     true_risk = np.trace(D @ Gamma @ D.T) + 0.25 * np.sum(A**2)
@@ -55,7 +55,7 @@ def test_very_large_models_keep_their_rows_and_give_the_same_map(rng, monkeypatc
     dense = BayesRiskReconstructor(F, noise=0.3, rank="full", shrinkage=None).fit(X)
     monkeypatch.setattr(reduced_rank, "LARGEST_DENSE", 0)
     rows = BayesRiskReconstructor(F, noise=0.3, rank="full", shrinkage=None).fit(X)
-    assert isinstance(rows._core.cross, Product)
+    assert isinstance(rows._model.factors.core.cross, Product)
     assert np.allclose(rows.predict(y), dense.predict(y), atol=1e-7)
     assert np.allclose(rows.std_, dense.std_, atol=1e-6)
     assert rows.risk_ == pytest.approx(dense.risk_, rel=1e-6)
@@ -106,7 +106,7 @@ def test_few_samples_are_completed_by_a_kernel(rng):
 def test_any_matrix_is_an_operator(prior, rng, wrap):
     F = rng.standard_normal((20, 36))
     a = BayesRiskReconstructor(wrap(F), noise=0.5, prior=prior).fit()
-    b = BayesRiskReconstructor(F, noise=0.5, prior=prior, door="unknowns").fit()
+    b = BayesRiskReconstructor(F, noise=0.5, prior=prior, space="signal").fit()
     assert np.allclose(product_of(a), product_of(b), atol=1e-8)
 
 
@@ -119,9 +119,9 @@ def test_augmentation_learns_the_symmetric_covariance(rng):
     assert np.allclose(product_of(a), product_of(b), atol=1e-9)
 
 
-def test_a_door_that_is_closed_says_which_are_open(prior, rng):
+def test_a_space_that_does_not_apply_says_which_do(prior, rng):
     with pytest.raises(InputError, match="measurements"):
-        BayesRiskReconstructor(rng.standard_normal((5, 36)), prior=prior, door="samples").fit()
+        BayesRiskReconstructor(rng.standard_normal((5, 36)), prior=prior, space="samples").fit()
 
 
 @pytest.mark.parametrize("noise", [0.5, np.linspace(0.3, 0.8, 20)], ids=["white", "unequal"])
@@ -129,8 +129,8 @@ def test_conjugate_gradients_reach_the_exact_posterior_mean(prior, rng, monkeypa
     monkeypatch.setattr(spaces, "MODES", 6)
     monkeypatch.setattr(posterior, "RTOL", 1e-10)
     F = rng.standard_normal((20, 36))
-    exact = BayesRiskReconstructor(F, noise=noise, prior=prior, door="measurements").fit()
-    iterated = BayesRiskReconstructor(F, noise=noise, prior=prior, door="prior").fit()
+    exact = BayesRiskReconstructor(F, noise=noise, prior=prior, space="measurements").fit()
+    iterated = BayesRiskReconstructor(F, noise=noise, prior=prior, space="prior").fit()
     y = prior.sample(40, rng).reshape(40, 36) @ F.T
     assert np.allclose(iterated.predict(y), exact.predict(y), atol=1e-7)
     assert np.allclose(iterated.predict(y[3:5]), iterated.predict(y)[3:5], atol=1e-9)
@@ -143,7 +143,7 @@ def test_conjugate_gradients_reach_the_exact_posterior_mean(prior, rng, monkeypa
 def test_conjugate_gradients_with_unknown_noise(prior, rng, monkeypatch):
     monkeypatch.setattr(spaces, "MODES", 24)
     F = rng.standard_normal((90, 36))
-    rec = BayesRiskReconstructor(F, noise="auto", prior=prior, door="prior").fit()
+    rec = BayesRiskReconstructor(F, noise="auto", prior=prior, space="prior").fit()
     X = prior.sample(200, rng).reshape(200, 36)
     y = X @ F.T + 2.0 * rng.standard_normal((200, 90))
     exact = BayesRiskReconstructor(F, noise=2.0, prior=prior).fit()

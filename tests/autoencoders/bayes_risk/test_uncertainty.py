@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 import invae
-from invae.autoencoders.bayes_risk.calibration import GRID, Calibration
 from invae.autoencoders.bayes_risk.reconstructor import BayesRiskReconstructor
 from invae.data.simulation.phantoms import random_ellipses
 from invae.errors import InputError
@@ -50,14 +49,6 @@ def test_calibration_restores_coverage_on_other_signals(rng):
     low, high = rec.predict_interval(Y, 0.9)
     assert low.shape == held.shape
     assert np.mean((held >= low) & (held <= high)) == pytest.approx(rows[0.9]["calibrated"], abs=1e-3)
-
-
-def test_calibration_factor_controls_the_risk_in_expectation():
-    # With scores uniform on (0, 1) the factor at level L from N signals is (L + L / N).
-    found = Calibration(100, GRID, np.zeros(2), np.ones(2), np.empty(0))
-    assert found.factor(0.9) == pytest.approx(0.909, abs=1e-9)
-    with pytest.raises(InputError, match="more than"):
-        Calibration(10, GRID, np.zeros(2), np.ones(2), np.empty(0)).factor(0.95)
 
 
 def test_posterior_samples_have_the_error_covariance_of_the_map(problem, rng):

@@ -191,3 +191,12 @@ def test_likelihood_is_exact_where_no_noise_is_left(rng, dtype):
     exact = multivariate_normal(X.mean(axis=0), np.cov(X.T, bias=True)).logpdf(X)
     assert model.noise_variance_ < 1e-5
     np.testing.assert_allclose(model.score_samples(X), exact, atol=1e-4)
+
+
+def test_small_directions_of_ill_scaled_features_are_kept():
+    X = np.random.default_rng(3).standard_normal((200, 5)) * 10.0 ** np.array([7, 3, 0, -1, -1.5])
+    variances = np.linalg.svd((X - X.mean(0)) / np.sqrt(200), compute_uv=False) ** 2
+    model = ProbabilisticPCA(2).fit(X)
+    np.testing.assert_allclose(model.noise_variance_, variances[2:].mean(), rtol=1e-6)
+    single = ProbabilisticPCA(2).fit((X / [1, 1, 1, 10, 10]).astype(np.float32)[:, [1, 2, 3, 4]])
+    assert single.noise_variance_ < 1e-3

@@ -83,9 +83,11 @@ def test_unrolled_encoder_nears_the_lasso_in_a_few_layers(rng):
     ae.encoder = "fista"
     lasso = -ae.score(X)
     layers = len(ae.encoder_["levels"])
-    from invae.autoencoders.sparse.coding import fista, lasso_loss
+    from invae.autoencoders.sparse.dictionary import AtomDictionary
+    from invae.autoencoders.sparse.lasso import fista, lasso_loss
 
-    plain = lasso_loss(X, ae.decoder_, fista(X, ae.decoder_, ae.weight_, layers), ae.weight_).mean()
+    atoms = AtomDictionary(ae.decoder_)
+    plain = lasso_loss(X, atoms, fista(X, atoms, ae.weight_, layers), ae.weight_).mean()
     assert lasso <= lista < plain
 
 

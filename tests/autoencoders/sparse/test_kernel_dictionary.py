@@ -6,14 +6,12 @@ import numpy as np
 import pytest
 from scipy.signal import convolve
 
-from invae.autoencoders.sparse.coding import fista, orthogonal_matching_pursuit
-from invae.autoencoders.sparse.kernel_coding import (
-    convolutional_fista,
-    convolutional_loss,
-    convolutional_pursuit,
-)
+from invae.autoencoders.sparse.coding import orthogonal_matching_pursuit
+from invae.autoencoders.sparse.dictionary import AtomDictionary
+from invae.autoencoders.sparse.kernel_coding import convolutional_pursuit
 from invae.autoencoders.sparse.kernel_dictionary import KernelDictionary
 from invae.autoencoders.sparse.kernel_learning import shift_coherence
+from invae.autoencoders.sparse.lasso import fista, lasso_loss
 from invae.errors import InputError
 
 CASES = [
@@ -88,22 +86,22 @@ def test_decoder_moves_with_the_codes(rng):
 def test_fista_reaches_the_lasso_optimum(rng, size, shape, boundary):
     D = dictionary(rng, size, shape, boundary)
     X, w = rng.standard_normal((3, *shape)), 0.5
-    Z = convolutional_fista(X, D, w, n_steps=5000, tol=1e-11)
+    Z = fista(X, D, w, n_steps=5000, tol=1e-11)
     gradient = 2 * D.correlate(X - D.decode(Z))
     assert np.abs(gradient).max() <= w * (1 + 1e-4)
     on = Z != 0
     assert on.any() and not on.all()
     np.testing.assert_allclose(gradient[on], w * np.sign(Z[on]), atol=1e-4 * w)
-    explicit = fista(X.reshape(3, -1), matrix(D), w, n_steps=5000, tol=1e-11)
-    loss = convolutional_loss(X, D, Z, w)
-    np.testing.assert_allclose(loss, convolutional_loss(X, D, explicit.reshape(Z.shape), w), rtol=1e-7)
+    explicit = fista(X.reshape(3, -1), AtomDictionary(matrix(D)), w, n_steps=5000, tol=1e-11)
+    loss = lasso_loss(X, D, Z, w)
+    np.testing.assert_allclose(loss, lasso_loss(X, D, explicit.reshape(Z.shape), w), rtol=1e-7)
 
 
 def test_each_sample_is_coded_as_if_alone(rng):
     D = dictionary(rng, (5,), (24,), "open")
     X = rng.standard_normal((6, 24))
-    together = convolutional_fista(X, D, 0.3)
-    alone = np.concatenate([convolutional_fista(x[None], D, 0.3) for x in X])
+    together = fista(X, D, 0.3)
+    alone = np.concatenate([fista(x[None], D, 0.3) for x in X])
     np.testing.assert_allclose(together, alone, atol=1e-9)
 
 

@@ -11,6 +11,7 @@ import pytest
 import invae
 from invae.codec import Archive, Bound, compress, decompress, default_model, write_archive
 from invae.codec.fields import field
+from invae.codec.fields.field_forms import blocks
 from invae.codec.fields.group import decode_group
 from invae.codec.l2.group import L2_GRID_GROUP, L2_GROUP, decode_l2_group
 from invae.codec.model import model_for_reading
@@ -229,7 +230,7 @@ def test_large_stacks_of_frames_are_coded_block_by_block_without_being_loaded(rn
 def test_blocks_that_do_not_fit_their_stack_are_refused(monkeypatch):
     monkeypatch.setattr(field, "BLOCK_VALUES", 8)
     data, _ = field.encode_field(np.arange(60).reshape(5, 3, 4), Bound("lossless"))
-    place = data.index(bytes([field.BLOCKS]), 2)
+    place = data.index(bytes([blocks.NUMBER]), 2)
     for wrong in (0, 2, 9):
         changed = data[: place + 1] + bytes([wrong]) + data[place + 2 :]
         with pytest.raises(FormatError, match="block"):

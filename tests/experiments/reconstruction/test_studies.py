@@ -80,11 +80,3 @@ def test_deblurring_and_heat_run_with_their_learned_rivals():
         "risk, coverage, noise",
         "learning curve",
     ]
-
-
-def test_a_motion_kernel_keeps_the_light_and_is_slanted():
-    kernel = deblurring.motion_kernel(9)
-    assert kernel.sum() == pytest.approx(1) and kernel.shape == (9, 9)
-    row, column = np.nonzero(kernel > 0.5 * kernel.max())
-    slope = np.polyfit(column, row, 1)[0]
-    assert abs(abs(slope) - 0.5) < 0.2

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import tomllib
 
+import pytest
+
 from experiments import BENCHMARKS, NAMES
 from experiments.shared import expected
 from invae.evaluation.results import Results, Table
@@ -15,14 +17,33 @@ def results(name, table, row, column, value):
     return Results(name, "", "", {}, [Table(table, "", [{"first": row, column: value}])], [])
 
 
-def the_only_entry(monkeypatch, tmp_path, text):
+def the_only_entry(monkeypatch, tmp_path, text, value="value = 2.0\n"):
     file = tmp_path / "expected.toml"
-    file.write_text("[[study.quick]]\ntable = 't'\nrow = 'r'\ncolumn = 'c'\nvalue = 2.0\n" + text)
+    file.write_text("[[study.quick]]\ntable = 't'\nrow = 'r'\ncolumn = 'c'\n" + value + text)
     monkeypatch.setattr(expected, "FILE", file)
 
 
 def test_every_entry_names_an_experiment():
     assert set(entries()) <= {*NAMES, *BENCHMARKS}
+
+
+@pytest.mark.parametrize("study", sorted(entries()))
+def test_every_entry_has_a_value(study):
+    for configuration, expectations in entries()[study].items():
+        for entry in expectations:
+            value = expected.expected_value(study, configuration == "quick", entry)
+            assert value is not None, (
+                f"{configuration}: {entry['table']} / {entry['row']} / {entry['column']}"
+            )
+
+
+def test_the_value_is_that_of_the_kept_run(monkeypatch, tmp_path):
+    the_only_entry(monkeypatch, tmp_path, "tolerance = 0.1\n", value="")
+    new = results("study", "t", "r", "c", 2.3)
+    assert expected.deviations(new, quick=True) == ["t / r / c is 2.3, and no kept run says what it was"]
+    former = results("study", "t", "r", "c", 2.0)
+    monkeypatch.setattr(expected, "kept", lambda study, configuration: former)
+    assert expected.deviations(new, quick=True) == ["t / r / c is 2.3, expected 2 +- 10%"]
 
 
 def test_a_figure_outside_its_tolerance_is_named(monkeypatch, tmp_path):

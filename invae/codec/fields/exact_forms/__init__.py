@@ -1,0 +1,1 @@
+"""Forms of exact planes: `invae.codec.fields.exact`."""

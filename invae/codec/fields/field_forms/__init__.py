@@ -1,0 +1,1 @@
+"""Forms of arrays within a bound: `invae.codec.fields.field`."""

@@ -1,0 +1,1 @@
+"""Forms of integer planes: `invae.codec.fields.integers`."""

@@ -1,0 +1,1 @@
+"""Detector images: TIFF, CBF, EDF and the raw files of the VAX."""

@@ -1,0 +1,1 @@
+"""Plain text: tables of columns, and two-dimensional data written as numbers."""
