@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import typer
@@ -55,7 +55,7 @@ def calibrate(
     y = None if measurements is None else read_array(measurements)
     reconstructor.calibrate(x, y, rng=seed)
     save(reconstructor, output, overwrite=force)
-    facts = {
+    facts: dict[str, Any] = {
         "model": str(output),
         "samples": n_samples,
         "rms_error": float(np.sqrt(reconstructor.validated_risk_ / math.prod(x.shape[1:]))),

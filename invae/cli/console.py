@@ -93,10 +93,11 @@ def tell_compiling() -> None:
     from numba.core import event
 
     class Teller(event.Listener):
+        told = False
+
         def on_start(self, event: Any) -> None:
-            nonlocal told
-            if not told:
-                told = True
+            if not self.told:
+                self.told = True
                 say(
                     "compiling what this kind of data needs: some ten seconds, once on this machine "
                     "(invae warm does it ahead)"
@@ -106,7 +107,6 @@ def tell_compiling() -> None:
             pass
 
     global _told_of
-    told = False
     if _told_of is not None:
         event.unregister("numba:compile", _told_of)
     _told_of = Teller()

@@ -153,8 +153,8 @@ class RowWriter:
             self._file.flush()
             os.fsync(self._file.fileno())
         except OSError as error:
-            left = f"{self.done} rows are kept and the same call goes on from there"
-            raise unwritten(self.path, error, left) from error
+            kept = f"{self.done} rows are kept and the same call goes on from there"
+            raise unwritten(self.path, error, kept) from error
         self.done += len(rows)
         self._note()
 
