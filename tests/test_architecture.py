@@ -68,6 +68,7 @@ ORDER_INSIDE = {
     "autoencoders": ("bayes_risk", "refine", "linear", "sparse", "steps", "networks", "__init__"),
     "codec": (
         "coding",
+        "stream",
         "bounds",
         "sigma",
         "fields",

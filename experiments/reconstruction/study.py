@@ -265,7 +265,8 @@ def learning_curve(
             row[column] = float(relative_error(np.asarray(method.predict(y)), test.signals).mean())
             if column == "default":
                 risk = float(np.mean(np.sum((method.predict(y) - test.signals).reshape(len(y), -1) ** 2, 1)))
-                row["default, validated / measured risk"] = method.validated_risk_ / risk
+                told = method.validated_risk_
+                row["default, validated / measured risk"] = None if told is None else told / risk
         yield row
 
 

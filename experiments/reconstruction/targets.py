@@ -262,7 +262,9 @@ def calibration_rows(
     detail = f"{coverage['gaussian']:.4f} before, {width:.2f} times the width after; {half} pairs"
     name = LABELS[family]
     rows = [figure(f"coverage of calibrated 90 % intervals, {name}", coverage["calibrated"], detail)]
-    if family != "photographs":  # other photographs are another distribution: nothing to promise
+    if (
+        promised is not None and family != "photographs"
+    ):  # other photographs are another distribution: nothing to promise
         label = f"measured / validated risk, learnt prior, {name}"
         rows.append(figure(label, measured / promised, f"measured {measured:.4g}"))
     return rows

@@ -272,7 +272,8 @@ def _operator(name: OperatorName, dims: tuple[int, ...], options: dict[str, Any]
     if distance is not None:
         detector = options["--detector-distance"] or 0.0
         beam = {"geometry": "fan", "source_distance": distance, "detector_distance": detector}
-    return Radon((dims[0], dims[1]), angles=views, n_detectors=options["--detectors"], **beam)
+    rows, columns = dims
+    return Radon((rows, columns), angles=views, n_detectors=options["--detectors"], **beam)
 
 
 def _noise(relative: str | None, absolute: float | None) -> Any:

@@ -100,12 +100,12 @@ def frames(
     from invae.data.simulation.frames import simulate_frames
 
     check_output(output, force)
-    n_rows, n_columns = parse_shape(shape, 2)
+    rows, columns = parse_shape(shape, 2)
     with progress("simulating frames") as update:
         made = simulate_frames(
             number,
             _models(models),
-            (n_rows, n_columns),
+            (rows, columns),
             seed,
             dose,
             smearing=smearing,

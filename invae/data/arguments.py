@@ -1,14 +1,18 @@
-"""Arrays as users hand them over: what converts without loss is taken, the rest refused by its name."""
+"""Arguments as users give them: what converts without loss is taken, the rest refused by its name."""
 
 from __future__ import annotations
 
+import operator
+import os
+from collections.abc import Collection, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from invae.errors import InputError
 
-__all__ = ["real_array", "stays_on_disk"]
+__all__ = ["file_path", "generator", "mapping", "one_of", "real_array", "stays_on_disk", "whole_number"]
 
 _MOST_AXES = 64  # of NumPy; what NumPy itself cannot hold never arrives here
 # Containers whose items are found by labels, or whose dtype is not NumPy's: they are converted as a whole.
@@ -68,6 +72,81 @@ def real_array(value: Any, name: str = "array", most_axes: int = _MOST_AXES) -> 
     if array.ndim > most_axes:
         raise InputError(f"{name} has {array.ndim} axes, at most {most_axes} can be dealt with; reshape it")
     return array
+
+
+def file_path(value: Any, name: str = "path") -> Path:
+    """The argument ``name`` as a path.
+
+    Raises
+    ------
+    InputError
+        It is no text and no path; a number would be taken for an open file.
+    """
+    try:
+        text = os.fspath(value)
+    except TypeError as error:
+        raise InputError(f"{name} must be a path, got a {_type_name(value)}") from error
+    text = os.fsdecode(text)
+    if not text or "\0" in text:
+        raise InputError(f"{name} is {text!r}, which names no file")
+    return Path(text)
+
+
+def mapping(value: Any, name: str) -> dict[Any, Any]:
+    """The argument ``name`` as a dict of its own.
+
+    Raises
+    ------
+    InputError
+        It is no mapping.
+    """
+    if not isinstance(value, Mapping):
+        raise InputError(f"{name} must be a dict, got a {_type_name(value)}")
+    return dict(value)
+
+
+def whole_number(value: Any, name: str, least: int = 0) -> int:
+    """The argument ``name`` as an integer of at least ``least``.
+
+    Raises
+    ------
+    InputError
+        It is none.
+    """
+    try:
+        number = operator.index(value)
+    except TypeError as error:
+        raise InputError(f"{name} must be a whole number, got a {_type_name(value)}") from error
+    if number < least:
+        raise InputError(f"{name}={number}; expected at least {least}")
+    return number
+
+
+def generator(rng: Any) -> np.random.Generator:
+    """A random generator of a seed, of itself, or a new one for None.
+
+    Raises
+    ------
+    InputError
+        It is neither a generator, nor a whole number from 0 on, nor None.
+    """
+    if rng is None or isinstance(rng, np.random.Generator):
+        return np.random.default_rng(rng)
+    return np.random.default_rng(whole_number(rng, "rng"))
+
+
+def one_of(value: Any, known: Collection[str], name: str) -> str:
+    """The argument ``name``, which must be one of the known names.
+
+    Raises
+    ------
+    InputError
+        It is none of them.
+    """
+    if isinstance(value, str) and value in known:
+        return value
+    given = repr(value) if isinstance(value, str) else f"a {_type_name(value)}"
+    raise InputError(f"unknown {name} {given}; known are {', '.join(known)}")
 
 
 def stays_on_disk(value: Any) -> bool:

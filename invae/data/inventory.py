@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from invae.data.arguments import file_path
 from invae.data.read import read
 from invae.data.records import Curve, Record
 from invae.errors import FileError, InvaeError, InvaeWarning
@@ -29,7 +30,7 @@ def inventory(folder: str | os.PathLike[str], q_unit: str | None = None) -> list
     FileError
         ``folder`` is no folder.
     """
-    folder = Path(folder)
+    folder = file_path(folder, "folder")
     if not folder.is_dir():
         raise FileError(f"{folder} is not a folder")
     paths = sorted(path for path in folder.rglob("*") if path.is_file())

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from invae.data.arguments import real_array, stays_on_disk
+from invae.data.arguments import mapping, real_array, stays_on_disk
 from invae.data.texts import without_surrogates
 from invae.errors import InputError
 
@@ -92,11 +92,14 @@ class _Parts:
             if getattr(self, key) is not None or key in self._needed:
                 object.__setattr__(self, key, _frozen(getattr(self, key), key))
         columns = {
-            without_surrogates(str(key)): _frozen(column, key) for key, column in dict(self.columns).items()
+            without_surrogates(str(key)): _frozen(column, key)
+            for key, column in mapping(self.columns, "columns").items()
         }
         object.__setattr__(self, "columns", columns)
-        object.__setattr__(self, "metadata", without_surrogates(_json_copy(self.metadata, "metadata")))
-        units = without_surrogates({str(key): unit for key, unit in dict(self.units).items()})
+        object.__setattr__(
+            self, "metadata", without_surrogates(_json_copy(mapping(self.metadata, "metadata"), "metadata"))
+        )
+        units = without_surrogates({str(key): unit for key, unit in mapping(self.units, "units").items()})
         if any(unit is not None and not isinstance(unit, str) for unit in units.values()):
             raise InputError(f"units must be texts or None, got {units}")
         object.__setattr__(self, "units", units)
@@ -252,7 +255,8 @@ def from_parts(arrays: Mapping[str, np.ndarray], metadata: Mapping[str, Any]) ->
     InputError
         The parts are not those of a record.
     """
-    kind = _KINDS.get(metadata.get("kind", ""))
+    arrays, metadata = mapping(arrays, "arrays"), mapping(metadata, "metadata")
+    kind = _KINDS.get(str(metadata.get("kind", "")))
     if kind is None:
         raise InputError(
             f"record kind {metadata.get('kind')!r} is unknown; expected one of {', '.join(_KINDS)}"
@@ -292,7 +296,12 @@ def unique_names(records: Iterable[Record]) -> list[str]:
     >>> unique_names([Frame(np.zeros(1), name="run"), Frame(np.zeros(1), name="run"), Frame(np.zeros(1))])
     ['run', 'run#2', 'record']
     """
+    if not isinstance(records, Iterable) or isinstance(records, str | bytes | Mapping):
+        raise InputError(f"records must be a list of Curve or Frame, got a {type(records).__qualname__}")
     records = list(records)
+    wrong = [record for record in records if not isinstance(record, Curve | Frame)]
+    if wrong:
+        raise InputError(f"records must be Curve or Frame, got a {type(wrong[0]).__qualname__}")
     stated = {record.name or "record" for record in records}
     taken: set[str] = set()
     names = []

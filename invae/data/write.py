@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from invae.data.arguments import file_path, one_of
 from invae.data.arrays.atomic import atomic_path
 from invae.data.formats.hdf5.write_nxcansas import write_nxcansas
 from invae.data.formats.text.write_columns import columns_bytes
@@ -98,7 +99,7 @@ def write(
     ({'q': '1/nm'}, array([ 3., nan]))
     """
     records = [records] if isinstance(records, Curve | Frame) else _checked(records)
-    target = Path(path)
+    target = file_path(path)
     kind = _format(target, format)
     if not records:
         raise InputError(f"nothing to write to {target}: the list of records is empty")
@@ -134,9 +135,7 @@ def _checked(records: Any) -> list[Record]:
 
 def _format(target: Path, format: str | None) -> str:
     if format is not None:
-        if format not in FORMATS:
-            raise InputError(f"unknown format {format!r}; known are {', '.join(FORMATS)}")
-        return format
+        return one_of(format, FORMATS, "format")
     for kind, known in FORMATS.items():
         if target.suffix.lower() in known.endings:
             return kind

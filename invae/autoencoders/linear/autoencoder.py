@@ -162,7 +162,7 @@ def principal_directions(X: np.ndarray, center: bool = True) -> tuple[np.ndarray
     triangle = np.zeros((0, n))
     for i in range(0, N, BATCH):
         rows = np.concatenate([triangle, (X[i : i + BATCH] - mean) / math.sqrt(N)])
-        triangle = np.linalg.qr(rows, mode="r")
+        triangle = np.asarray(np.linalg.qr(rows, mode="r"))
     _, s, Vt = scipy.linalg.svd(triangle, full_matrices=False, check_finite=False)
     rounding = np.finfo(X.dtype).eps * (4 if X.dtype == np.float32 else max(N, n))
     q = numerical_rank(s, max(N, n), float(rounding))

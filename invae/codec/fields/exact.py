@@ -63,14 +63,16 @@ def decode_exact(
 ESCAPES = Escapes(encode_exact, decode_exact)
 FORMS: Table[ExactPlane, WantedPlane] = Table(
     "exact form",
-    Narrow(encode_exact, decode_exact),
-    Raw(),
-    Decimals(ESCAPES),
-    Ordered(),
-    BinaryPoint(),
-    Dictionary(encode_exact, decode_exact),
-    Progression(),
-    Marked(ESCAPES),
-    Whole(),
-    Shuffled(),
+    [
+        Narrow(encode_exact, decode_exact),
+        Raw(),
+        Decimals(ESCAPES),
+        Ordered(),
+        BinaryPoint(),
+        Dictionary(encode_exact, decode_exact),
+        Progression(),
+        Marked(ESCAPES),
+        Whole(),
+        Shuffled(),
+    ],
 )

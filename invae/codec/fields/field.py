@@ -129,10 +129,12 @@ def decode_field(
 BLOCKS = Blocks(encode_field, decode_field)
 FORMS: Table[BoundedPlane, WantedField] = Table(
     "field form",
-    Grid(),
-    DitheredCells(),
-    Cells(),
-    Steps(),
-    Exact(),
-    BLOCKS,
+    [
+        Grid(),
+        DitheredCells(),
+        Cells(),
+        Steps(),
+        Exact(),
+        BLOCKS,
+    ],
 )

@@ -64,11 +64,11 @@ class Table(Generic[Task, Wanted]):
     ----------
     level : str
         What the number in front of a code is called in messages.
-    *forms : Form
+    forms : sequence of Form
         Of two bids of one length the first wins.
     """
 
-    def __init__(self, level: str, *forms: Form[Task, Wanted]) -> None:
+    def __init__(self, level: str, forms: Sequence[Form[Task, Wanted]]) -> None:
         self.level = level
         self.forms = forms
         self._of_number = {number: form for form in forms for number in form.numbers}

@@ -33,11 +33,13 @@ __all__ = ["FORMS", "NO_OFFSETS", "decode_integers", "encode_integers", "estimat
 
 FORMS: Table[IntegerPlane, WantedIntegers] = Table(
     "form of integers",
-    Constant(),
-    Predicted(),
-    Differences(),
-    LearnedCurves(),
-    LearnedFrames(),
+    [
+        Constant(),
+        Predicted(),
+        Differences(),
+        LearnedCurves(),
+        LearnedFrames(),
+    ],
 )
 
 

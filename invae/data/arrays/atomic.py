@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from invae.data.arguments import file_path
 from invae.errors import FileError, InvaeError
 
 try:
@@ -33,7 +34,7 @@ def atomic_path(path: str | os.PathLike[str], overwrite: bool = False) -> Iterat
         ``path`` exists and ``overwrite`` is false, its folder does not exist, another writer is at
         work on it, or the disk is full.
     """
-    target = Path(path)
+    target = file_path(path)
     if target.exists() and not overwrite:
         raise FileError(f"{target} exists already; choose another name or allow overwriting (--force)")
     if not target.parent.is_dir():

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from invae.data.arguments import real_array
+from invae.data.arguments import file_path, real_array
 from invae.data.arrays.atomic import atomic_path
 from invae.data.formats.hdf5.access import open_hdf5, read_dataset
 from invae.data.formats.hdf5.output import create_hdf5
@@ -34,7 +34,7 @@ def split_inner_path(path: str | os.PathLike[str]) -> tuple[Path, str | None]:
     >>> split_inner_path("run.npy")
     (PosixPath('run.npy'), None)
     """
-    text = os.fspath(path)
+    text = os.fspath(file_path(path))
     file, mark, inner = text.rpartition(":/")
     if mark and file and not Path(text).exists():
         return Path(file), "/" + inner

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from invae.data.arguments import file_path
 from invae.errors import FileError, FormatError, InputError
 
 __all__ = ["read_cifar"]
@@ -36,7 +37,7 @@ def read_cifar(path: str | os.PathLike[str], part: str = "train") -> tuple[np.nd
     FormatError
         Not an archive that holds such batches, or a batch that is not whole records.
     """
-    path = Path(path)
+    path = file_path(path)
     if part not in MEMBERS:
         raise InputError(f"part={part!r}; CIFAR-10 has the parts {' and '.join(MEMBERS)}")
     if not path.is_file():

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from invae.data.arguments import file_path
 from invae.errors import FileError, FormatError
 
 __all__ = ["read_idx"]
@@ -38,7 +39,7 @@ def read_idx(path: str | os.PathLike[str]) -> np.ndarray:
     FormatError
         Not an IDX file, cut short, or with bytes left over; the message gives the byte offset.
     """
-    path = Path(path)
+    path = file_path(path)
     if not path.is_file():
         raise FileError(f"no IDX file at {path}; `invae data fetch mnist` downloads one")
     with open(path, "rb") as raw:

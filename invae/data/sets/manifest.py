@@ -17,8 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from invae.data.arguments import file_path, one_of
 from invae.data.arrays.atomic import atomic_path
-from invae.errors import FileError, FormatError, InputError
+from invae.errors import FileError, FormatError
 
 __all__ = ["DataFile", "DataSet", "cache_folder", "data_sets", "fetch"]
 
@@ -62,14 +63,19 @@ def data_sets(path: str | os.PathLike[str] = MANIFEST) -> dict[str, DataSet]:
 
     Raises
     ------
+    FileError
+        There is no such file.
     FormatError
         The file is not TOML, or an entry lacks a field.
     """
+    manifest = file_path(path)
+    if not manifest.is_file():
+        raise FileError(f"no manifest of data sets at {manifest}")
     try:
-        with open(path, "rb") as file:
+        with open(manifest, "rb") as file:
             entries = tomllib.load(file)
         return {name: _data_set(name, entry) for name, entry in entries.items()}
-    except (tomllib.TOMLDecodeError, KeyError, TypeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
         raise FormatError(f"{path}: not a manifest of data sets: {error}") from error
 
 
@@ -107,8 +113,7 @@ def fetch(
         where to put a copy by hand.
     """
     known = data_sets(manifest_path)
-    if name not in known:
-        raise InputError(f"no data set {name!r}; the manifest has {', '.join(sorted(known))}")
+    one_of(name, sorted(known), "data set")
     folder = Path(cache_dir if cache_dir is not None else cache_folder()) / name
     return [_fetch_file(file, folder / file.name, progress) for file in known[name].files]
 

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from invae.data.arguments import file_path
 from invae.errors import FileError, FormatError
 
 __all__ = ["LabelledSeries", "read_ucr"]
@@ -38,7 +39,7 @@ def read_ucr(path: str | os.PathLike[str]) -> LabelledSeries:
     FormatError
         A line that is not numbers, or is longer or shorter than the first; the message gives the line.
     """
-    path = Path(path)
+    path = file_path(path)
     if not path.is_file():
         raise FileError(f"no UCR file at {path}; `invae data fetch cbf` downloads the set CBF")
     table = _read_npy(path) if path.suffix == ".npy" else _read_text(path)

@@ -12,6 +12,7 @@ from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
+from invae.data.arguments import generator, whole_number
 from invae.data.sets.manifest import cache_folder
 from invae.errors import FileError, FormatError, InputError
 from invae.extras import optional_imports
@@ -102,8 +103,8 @@ def sample_generator(seed: int, i: int) -> np.random.Generator:
 def seed_of(rng: int | np.random.Generator | None) -> int:
     """The integer that a whole set is made from."""
     if isinstance(rng, int | np.integer):
-        return int(rng)
-    return int(np.random.default_rng(rng).integers(2**63))
+        return whole_number(rng, "rng")
+    return int(generator(rng).integers(2**63))
 
 
 def _run(make, settings, missing, jobs, prepare) -> Iterator[tuple]:

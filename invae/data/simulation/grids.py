@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from invae.data.arguments import whole_number
 from invae.errors import InputError
 
 __all__ = ["box_average", "disc_share", "image_grid", "pixel_centres", "signal_grid"]
@@ -38,13 +39,16 @@ def signal_grid(n: int, shape: Sequence[int], dimensions: tuple[int, ...]) -> tu
     InputError
         Another number of axes, a side of one cell, or no signal.
     """
-    shape = tuple(int(size) for size in shape)
+    n = whole_number(n, "n")
+    if not isinstance(shape, Iterable):
+        raise InputError(f"shape={shape!r}; expected a tuple of whole numbers")
+    shape = tuple(whole_number(size, "a side of shape") for size in shape)
     if len(shape) not in dimensions or any(size < 2 for size in shape):
         wanted = " or ".join(f"{d}-D" for d in dimensions)
         raise InputError(f"shape={shape}; this family draws {wanted} signals with at least 2 cells per side")
     if n < 1:
         raise InputError(f"n={n}; ask for at least one signal")
-    return int(n), shape
+    return n, shape
 
 
 def image_grid(n: int, shape: Sequence[int]) -> tuple[int, tuple[int, int]]:

@@ -22,6 +22,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from invae.data.arguments import generator
 from invae.data.simulation.grids import (
     box_average,
     disc_share,
@@ -84,7 +85,7 @@ def random_ellipses(
     (3, 32, 32)
     """
     n, shape = image_grid(n, shape)
-    rng = np.random.default_rng(rng)
+    rng = generator(rng)
     row, column, pixel = pixel_centres(shape)
     images = np.zeros((n, *shape))
     for image in images:
@@ -158,7 +159,7 @@ def gaussian_fields(
             f"length_scale={length_scale}, smoothness={smoothness}, std={std}: "
             "the first two must be > 0, the last >= 0"
         )
-    rng = np.random.default_rng(rng)
+    rng = generator(rng)
     pixel = 2.0 / min(shape)
     k = [math.pi / (pixel * size) * np.arange(65) for size in shape]
     power = _spectral_density(k, length_scale, smoothness)
@@ -218,7 +219,7 @@ def grains(
     (2, 16, 16)
     """
     n, shape = image_grid(n, shape)
-    rng = np.random.default_rng(rng)
+    rng = generator(rng)
     fine = (shape[0] * _OVERSAMPLING, shape[1] * _OVERSAMPLING)
     row, column, _ = pixel_centres(fine)
     points = np.stack(np.broadcast_arrays(row[:, None], column[None, :]), -1).reshape(-1, 2)
@@ -269,7 +270,7 @@ def piecewise_constant(
     (2, 50)
     """
     n, (size,) = signal_grid(n, (shape,) if isinstance(shape, int | np.integer) else shape, (1,))
-    rng = np.random.default_rng(rng)
+    rng = generator(rng)
     edges = np.arange(size + 1) / size
     signals = np.empty((n, size))
     for signal in signals:

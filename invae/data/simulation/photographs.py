@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from invae.data.arguments import generator
 from invae.data.simulation.grids import disc_share, image_grid
 from invae.errors import InputError
 from invae.extras import optional_imports
@@ -58,7 +59,7 @@ def photograph_patches(
     n, shape = image_grid(n, shape)
     if split not in PHOTOGRAPHS:
         raise InputError(f"split={split!r}; use one of {', '.join(PHOTOGRAPHS)}")
-    rng = np.random.default_rng(rng)
+    rng = generator(rng)
     integrals = [_integral(name) for name in PHOTOGRAPHS[split]]
     patches = np.empty((n, *shape))
     aspect = np.array(shape) / min(shape)

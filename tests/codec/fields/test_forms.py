@@ -173,7 +173,7 @@ def test_an_exact_form_refuses_dtypes_that_it_cannot_give(number, dtype):
 
 def test_two_forms_of_one_number_are_a_mistake():
     with pytest.raises(ValueError, match="two forms"):
-        Table("form", Constant(), Constant())
+        Table("form", [Constant(), Constant()])
 
 
 def test_the_shortest_bid_wins_and_of_equals_the_first():
@@ -189,7 +189,7 @@ def test_the_shortest_bid_wins_and_of_equals_the_first():
         def decode(self, number, reader, wanted):
             return np.zeros(0)
 
-    assert Table("form", Fixed(1, 5), Fixed(2, 3), Fixed(3, 3)).encode(None) == b"\2\2\2"
+    assert Table("form", [Fixed(1, 5), Fixed(2, 3), Fixed(3, 3)]).encode(None) == b"\2\2\2"
 
 
 def test_a_plane_without_values_is_coded_at_every_level():

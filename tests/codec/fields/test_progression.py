@@ -22,6 +22,7 @@ GRIDS = {
     "linspace": np.linspace(0.0043, 0.51, 400),
     "from zero": np.linspace(0, 0.7, 400),
     "steps": 0.002 + 0.0013 * COLUMNS,
+    "channels": np.arange(1000.0, 1400.0) * 2.5,
     "falling": np.linspace(2, -1, 400),
     "geomspace in single precision": np.geomspace(2e-3, 0.37, 400).astype("f4"),
     "steps in single precision": np.float32(0.0013) * COLUMNS.astype("f4"),
@@ -71,3 +72,9 @@ def test_impossible_formulas_end_in_an_error(wrong):
     data = Writer().byte(NUMBER).byte(wrong[0]).real(wrong[1]).real(wrong[2]).raw(b"\0\0")
     with pytest.raises(FormatError, match="not possible"):
         decode_exact(Reader(bytes(data.data)), np.dtype(float), 1, 9)
+
+
+def test_rows_up_to_the_largest_double_are_coded_without_a_warning():
+    top = np.finfo(float).max
+    for plane in (np.linspace(-1, 1, 20) * top, np.full(20, top), np.geomspace(1e-300, 1e300, 20)):
+        assert same_bits(decompress(compress(plane)), plane).all()

@@ -109,7 +109,7 @@ def test_a_recompressed_copy_put_there_by_hand_is_accepted(toy):
 
 def test_unknown_names_addresses_and_manifests_are_named(toy):
     _, listing, cache = toy
-    with pytest.raises(InputError, match="the manifest has toy"):
+    with pytest.raises(InputError, match="known are toy"):
         fetch("no-such-set", cache, manifest_path=listing)
     listing.write_text(entry("ftp://localhost/x"))
     with pytest.raises(FileError, match="https, http or file"):

@@ -34,6 +34,7 @@ NUMBER = 9
 LINEAR, POWER_OF_TEN, POWER_OF_E = range(3)
 FEWEST, MOST = 8, 1 << 14  # columns: fewer cost less than the formula, more take longer than a blink
 LARGEST = 800.0  # of |y| in a power: beyond all doubles, and an end to what a damaged archive may ask for
+HUGE = 1e300  # ends whose difference is still a double
 NEAR = 1 << 12  # last places that a grid may be off the formula; what is farther off follows another one
 TESTED = 12  # columns on which formulas are compared
 ROUND = 12  # significant digits of starts and steps that people write
@@ -77,7 +78,7 @@ class Progression:
         n_columns = wanted.shape[1]
         if kind > POWER_OF_E or n_columns > MOST or not np.isfinite([start, step]).all():
             raise reader.fail(f"a grid of kind {kind} with {n_columns} columns is not possible")
-        if kind != LINEAR and abs(start) + abs(step) * n_columns > LARGEST:
+        if kind != LINEAR and max(abs(start), abs(start + step * (n_columns - 1))) > LARGEST:
             raise reader.fail(f"powers from {start} in steps of {step} are not possible")
         beyond = decode_integers(reader, *wanted.shape)
         with np.errstate(over="ignore", invalid="ignore"):
@@ -114,6 +115,8 @@ def _fits(dtype: np.dtype) -> bool:
 def _formulas(row: np.ndarray) -> list[tuple[int, float, float]]:
     """Formulas that come near a row; none where it follows none."""
     formulas = []
+    if np.abs(row).max() > HUGE:
+        return []
     inverse = {LINEAR: np.positive, POWER_OF_TEN: np.log10, POWER_OF_E: np.log}
     for kind, function in inverse.items():
         if kind != LINEAR and row.min() <= 0:
@@ -121,8 +124,9 @@ def _formulas(row: np.ndarray) -> list[tuple[int, float, float]]:
         y = function(row)
         first, last, n = float(y[0]), float(y[-1]), len(y) - 1
         size = max(abs(first), abs(last))
-        away = np.abs(y - (first + np.arange(n + 1) * ((last - first) / n))).max()
-        if first == last or size > LARGEST / 2 or away > 1e-6 * size:
+        if first == last or (kind != LINEAR and size > LARGEST / 2):
+            continue
+        if np.abs(y - (first + np.arange(n + 1) * ((last - first) / n))).max() > 1e-6 * size:
             continue
         for a, b in {(first, last), (_short(first), _short(last)), (_short(first), last)}:
             steps = {(b - a) / n, _short((b - a) / n), (a + _short((b - a) / n)) - a}

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from invae.classical.views import shadow
+from invae.classical.fbp.views import shadow
 
 __all__ = ["Border"]
 

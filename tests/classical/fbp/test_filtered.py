@@ -6,8 +6,8 @@ import pytest
 
 from invae.classical import FilteredBackprojection
 from invae.classical.fbp import WINDOWS
-from invae.classical.gaps import GapFiller
-from invae.classical.views import angular_shares
+from invae.classical.fbp.gaps import GapFiller
+from invae.classical.fbp.views import angular_shares
 from invae.errors import InputError
 from invae.operators.masked import Masked
 from invae.operators.radon import Radon

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 import scipy.fft
 
-from invae.classical.backproject import back_project
 from invae.classical.base import ClassicalMethod
-from invae.classical.borders import Border
-from invae.classical.gaps import GapFiller
-from invae.classical.views import angular_shares, covers, redundancy
+from invae.classical.fbp.backproject import back_project
+from invae.classical.fbp.borders import Border
+from invae.classical.fbp.gaps import GapFiller
+from invae.classical.fbp.views import angular_shares, covers, redundancy
 from invae.errors import InputError
 from invae.linalg.samples import shown
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from invae.classical import FilteredBackprojection
-from invae.classical.views import angular_shares, covers, redundancy
+from invae.classical.fbp.views import angular_shares, covers, redundancy
 from invae.errors import InputError
 from invae.operators.radon import Radon
 
