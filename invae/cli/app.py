@@ -6,6 +6,7 @@ Data go to stdout, talk goes to stderr. Exit status: 0 done, 1 could not be done
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import sys
@@ -105,7 +106,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         return 1
     except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
+        stdout = "stdout: " if error.errno == errno.ENOSPC else ""  # files say themselves which they are
+        where = f"{error.filename}: " if error.filename else stdout
         say(f"invae: {where}{error.strerror or error}")
         return 1
     finally:

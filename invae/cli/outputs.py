@@ -6,7 +6,7 @@ import re
 import shutil
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any
@@ -137,21 +137,35 @@ def write_each(
 
     A curve that text cannot hold without loss goes to HDF5 when no ending was asked for.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     count, left_out = 0, set()
-    for stem, item in zip(file_stems(names), items):
-        suffix = ending or (
-            ".npy" if isinstance(item, np.ndarray) else ".dat" if hasattr(item, "q") else ".h5"
-        )
-        try:
-            left_out |= _write(folder / f"{stem}{suffix}", item, overwrite)[1]
-        except (FormatError, InputError):
-            if ending or suffix != ".dat":
-                raise
-            _write(folder / f"{stem}.h5", item, overwrite)
-        count += 1
+    with _folder(folder):
+        for stem, item in zip(file_stems(names), items):
+            suffix = ending or (
+                ".npy" if isinstance(item, np.ndarray) else ".dat" if hasattr(item, "q") else ".h5"
+            )
+            try:
+                left_out |= _write(folder / f"{stem}{suffix}", item, overwrite)[1]
+            except (FormatError, InputError):
+                if ending or suffix != ".dat":
+                    raise
+                _write(folder / f"{stem}.h5", item, overwrite)
+            count += 1
     _say_left_out(f"{folder}/*{ending}", left_out)
     return count
+
+
+@contextmanager
+def _folder(folder: Path) -> Iterator[None]:
+    """A folder for outputs, made where it is missing; taken away again when nothing could be written."""
+    is_new = not folder.exists()
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    except BaseException:
+        if is_new:
+            with suppress(OSError):  # not empty: whole files stay
+                folder.rmdir()
+        raise
 
 
 def _write(path: Path, item: Any, overwrite: bool) -> tuple[Path, set[str]]:
