@@ -16,7 +16,9 @@ __all__ = ["provide_cache"]
 
 def provide_cache(package: Path) -> None:
     """Set NUMBA_CACHE_DIR, if it is not set and numba would find no place for the kernels of ``package``."""
-    if "NUMBA_CACHE_DIR" in os.environ or _writable(package) or _writable(_users_cache()):
+    if "NUMBA_CACHE_DIR" in os.environ or os.access(package, os.W_OK | os.X_OK):
+        return
+    if _writable(_users_cache()):
         return
     # Kernels are code: the folder must be one that nobody else can write to.
     owner = os.getuid() if hasattr(os, "getuid") else 0
@@ -38,6 +40,9 @@ def _users_cache() -> Path:
 
 def _writable(folder: Path) -> bool:
     """Whether files can be made in a folder, which may have to be made itself."""
-    while not folder.exists() and folder != folder.parent:
-        folder = folder.parent
-    return folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return True
+    except OSError:
+        return False

@@ -1,4 +1,7 @@
 import os
+import shutil
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -6,12 +9,15 @@ import pytest
 
 from invae import kernel_cache
 
+ROOT = Path(__file__).parents[1]
+
 
 @pytest.fixture
 def only_temporary(tmp_path, monkeypatch):
     """A machine where neither the package nor the home folder can be written."""
     monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(kernel_cache.os, "access", lambda path, mode: False)
     monkeypatch.setattr(kernel_cache, "_writable", lambda folder: False)
     yield tmp_path
     os.environ.pop("NUMBA_CACHE_DIR", None)
@@ -36,10 +42,37 @@ def test_a_folder_that_others_can_write_to_is_not_trusted(only_temporary):
 
 def test_numbas_own_places_and_the_users_word_come_first(tmp_path, monkeypatch):
     monkeypatch.setenv("NUMBA_CACHE_DIR", "mine")
-    monkeypatch.setattr(kernel_cache, "_writable", lambda folder: False)
+    monkeypatch.setattr(kernel_cache.os, "access", lambda path, mode: False)
     kernel_cache.provide_cache(tmp_path)
     assert os.environ["NUMBA_CACHE_DIR"] == "mine"
     monkeypatch.undo()
     monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
     kernel_cache.provide_cache(tmp_path)
     assert "NUMBA_CACHE_DIR" not in os.environ
+
+
+@pytest.mark.slow  # compiles kernels for a minute
+def test_a_read_only_installation_without_a_home_works(tmp_path):
+    package, readonly = tmp_path / "package", tmp_path / "readonly"
+    shutil.copytree(ROOT / "invae", package / "invae", ignore=shutil.ignore_patterns("__pycache__"))
+    readonly.mkdir()
+    if subprocess.run(["mount", "--bind", package, readonly], capture_output=True).returncode:
+        pytest.skip("no right to mount a folder here")
+    try:
+        subprocess.run(["mount", "-o", "remount,ro,bind", readonly], check=True)
+        (tmp_path / "tmp").mkdir()
+        nowhere = {
+            "HOME": "/proc/nowhere",
+            "XDG_CACHE_HOME": "/proc/nowhere",
+            "TMPDIR": str(tmp_path / "tmp"),
+        }
+        code = "import invae; print(len(invae.compress(list(range(100)))))"
+        environment = os.environ | nowhere | {"PYTHONPATH": str(readonly), "PYTHONDONTWRITEBYTECODE": "1"}
+        environment.pop("NUMBA_CACHE_DIR", None)
+        found = subprocess.run(
+            [sys.executable, "-c", code], env=environment, cwd=tmp_path, capture_output=True, text=True
+        )
+        assert found.returncode == 0, found.stderr[-1000:]
+        assert any((tmp_path / "tmp").glob("invae-kernels-*/*/*.nbc"))
+    finally:
+        subprocess.run(["umount", readonly], check=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 import typer
@@ -55,16 +55,17 @@ def calibrate(
     y = None if measurements is None else read_array(measurements)
     reconstructor.calibrate(x, y, rng=seed)
     save(reconstructor, output, overwrite=force)
-    facts: dict[str, Any] = {
+    factors = {level: reconstructor.calibration_.factor(level) for level in _levels(n_samples)}
+    facts = {
         "model": str(output),
         "samples": n_samples,
         "rms_error": float(np.sqrt(reconstructor.validated_risk_ / math.prod(x.shape[1:]))),
-        "factors": {str(level): reconstructor.calibration_.factor(level) for level in _levels(n_samples)},
+        "factors": factors,
     }
     if as_json:
         print_json(facts)
         return
-    bars = ", ".join(f"{float(level):.0%}: {factor:.3g} std" for level, factor in facts["factors"].items())
+    bars = ", ".join(f"{level:.0%}: {factor:.3g} std" for level, factor in factors.items())
     say(
         f"{output}: calibrated on {plural(n_samples, 'signal')}, rms error {facts['rms_error']:.4g} per "
         f"value; intervals that hold: {bars}"

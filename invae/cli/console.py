@@ -29,7 +29,7 @@ __all__ = [
 ]
 
 
-_told_of: Any = None  # the listener to numba, while a verb runs
+_listening: list[Any] = []  # to numba, while a verb runs
 
 
 def say(text: str) -> None:
@@ -106,21 +106,17 @@ def tell_compiling() -> None:
         def on_end(self, event: Any) -> None:
             pass
 
-    global _told_of
-    if _told_of is not None:
-        event.unregister("numba:compile", _told_of)
-    _told_of = Teller()
-    event.register("numba:compile", _told_of)
+    stop_telling()
+    _listening.append(Teller())
+    event.register("numba:compile", _listening[0])
 
 
 def stop_telling() -> None:
     """The end of `tell_compiling`."""
-    global _told_of
-    if _told_of is not None:
+    if _listening:
         from numba.core import event
 
-        event.unregister("numba:compile", _told_of)
-        _told_of = None
+        event.unregister("numba:compile", _listening.pop())
 
 
 def check_output(path: str | os.PathLike[str], force: bool, sources: Iterable[Path] = ()) -> Path:
