@@ -232,7 +232,7 @@ def trust_row(
     return {
         "signals": name,
         "risk of the model / measured": expected / measured,
-        "validated / measured": validated / measured,
+        "validated / measured": None if validated is None else validated / measured,
         "coverage, model": float(np.mean([row["gaussian"] for row in rows])),
         "coverage, calibrated": float(np.mean(calibrated)),
         "its spread": float(np.std(calibrated)),

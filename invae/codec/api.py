@@ -244,11 +244,12 @@ def _items(data: Any) -> tuple[str, Sequence[Any], list[str] | None]:
         return "records", [check_item(item) for item in data], _record_names(data)
     if isinstance(data, list | tuple) and all(isinstance(item, np.ndarray) for item in data):
         return "arrays", [check_item(item) for item in data], None
-    if hasattr(data, "shape") and hasattr(data, "dtype") and len(data.shape) > 1 and data.shape[0] > 1:
-        n_values = math.prod(data.shape)
+    shape = getattr(data, "shape", None)  # None of a data set without values
+    if shape is not None and hasattr(data, "dtype") and len(shape) > 1 and shape[0] > 1:
+        n_values = math.prod(shape)
         if n_values > 2 * BLOCK_VALUES:
             return "stack", Blocks(data, max(1, data.shape[0] * BLOCK_VALUES // n_values)), None
-    return "array", [check_item(data[...] if hasattr(data, "id") else data)], None
+    return "array", [check_item(data[...] if hasattr(data, "id") and shape is not None else data)], None
 
 
 def _record_names(records: Sequence[Any]) -> list[str]:

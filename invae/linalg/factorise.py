@@ -18,7 +18,7 @@ __all__ = ["fix_signs", "row_gram", "symmetric_eigen", "thin_svd"]
 
 Array = NDArray[np.float64]
 
-DIRECT = 400  # rows or columns up to which a direct SVD takes no longer than a second
+DIRECT = 400  # rows or columns up to which a direct SVD is taken
 
 
 def symmetric_eigen(matrix: np.ndarray, rtol: float | None = None) -> tuple[Array, Array]:

@@ -27,7 +27,7 @@ __all__ = ["posterior_mean"]
 
 BATCH = 32  # rows at a time: five arrays of the signal's size each
 RTOL = 3e-3  # of the preconditioned residual: the mean is then off by far less than its own deviation
-STEPS = 60  # about ten are usual with the factors as preconditioner; a row that needs more stops here
+STEPS = 60  # a row that needs more stops here
 
 
 def posterior_mean(

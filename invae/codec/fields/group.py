@@ -17,13 +17,15 @@ from invae.codec.bounds import Bound, poisson_sigma, sentinels
 from invae.codec.coding.varint import Reader, Writer
 from invae.codec.fields.field import decode_field, encode_field
 from invae.codec.fields.plane_model import PlaneModel
+from invae.data.arguments import real_array
 from invae.data.records import Curve, Frame, from_parts
-from invae.errors import BoundError, FormatError, InputError, ModelError
+from invae.errors import BoundError, FormatError, ModelError
 
 __all__ = ["ARRAYS", "ARRAYS_WITH_SIGMA", "ONE_ARRAY", "decode_group", "encode_group"]
 
 ARRAYS, RECORDS, ARRAYS_WITH_SIGMA, ONE_ARRAY = range(4)
 VALUES = {"curve": "intensity", "frame": "data"}
+MOST_AXES = 32  # of an array: what NumPy holds in every version that can read the archive
 MOST_TEXT = 1 << 31  # bytes that texts may unpack to: an end to what a damaged archive may ask for
 
 
@@ -252,13 +254,4 @@ def check_item(item: Any) -> Any:
     """
     if isinstance(item, Curve | Frame):
         return item
-    try:
-        array = np.asarray(item)
-    except ValueError as error:
-        raise InputError(f"cannot compress a {type(item).__name__} that is no array ({error})") from error
-    if array.dtype.kind not in "biuf":
-        raise InputError(
-            f"cannot compress {type(item).__name__} of dtype {array.dtype}; "
-            "give arrays of real numbers, or records from invae.read"
-        )
-    return array
+    return real_array(item, "array", most_axes=MOST_AXES)
