@@ -69,7 +69,8 @@ def compress(
     from invae.codec import Archive, Bound, write_archive
 
     Bound.parse(bound)
-    check_output(output, force, data)
+    if str(output) != STDOUT:
+        check_output(output, force, data)
     coder = codec_model(model, "default")
     options = {"sigma_bound": sigma_bound, "model": coder, "embed": embed, "jobs": jobs}
     if as_json and str(output) == STDOUT:

@@ -127,7 +127,7 @@ def check_output(path: str | os.PathLike[str], force: bool, sources: Iterable[Pa
     from invae.data.arrays.files import split_inner_path
 
     if str(path) == "-":
-        return Path("-")
+        raise FileError("- (stdout) is no output that this verb has; name a file")
     path = split_inner_path(path)[0]
     if path.resolve() in {split_inner_path(source)[0].resolve() for source in sources}:
         raise FileError(f"{path} is among the data that go in and would be lost; choose another name")

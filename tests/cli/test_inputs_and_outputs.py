@@ -119,6 +119,12 @@ def test_stdin_and_stdout_stand_for_files(tmp_path, run, monkeypatch):
     assert status == 2 and "--to" in err
 
 
+def test_verbs_that_write_files_only_say_so(tmp_path, run, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    status, _, err = run("simulate", "phantoms", "-o", "-", "-n", 2)
+    assert status == 1 and "name a file" in err and not list(tmp_path.iterdir())
+
+
 def test_what_a_picture_does_not_hold_is_said(tmp_path, run):
     description = "exposure 3 s"
     tifffile.imwrite(tmp_path / "f.tif", np.ones((4, 5), np.uint16), description=description, metadata=None)
