@@ -37,7 +37,8 @@ def train(
 
     check_output(output, force, data)
     with ExitStack() as opened:
-        items = _items(load_inputs(gather(data, opened), q_unit, keep_going=keep_going).content)
+        content, _, n_failed = load_inputs(gather(data, opened), q_unit, keep_going=keep_going)
+        items = _items(content)
     tell_compiling()
     with progress("training") as update:
         model = train_codec(items, rng=seed, progress=update)
@@ -51,6 +52,8 @@ def train(
     else:
         what = [plural(n, noun) for n, noun in ((n_curves, "curve"), (n_frames, "frame")) if n]
         say(f"{output}: learnt from {' and '.join(what)}, {human_bytes(size)}")
+    if n_failed:
+        raise typer.Exit(1)
 
 
 def _items(content: Any) -> list[Any]:
