@@ -160,7 +160,8 @@ def stays_on_disk(value: Any) -> bool:
 
 
 def _type_name(value: Any) -> str:
-    return f"{type(value).__module__.partition('.')[0]}.{type(value).__qualname__}"
+    library, name = type(value).__module__.partition(".")[0], type(value).__qualname__
+    return name if library == "builtins" else f"{library}.{name}"
 
 
 def _first_line(error: Exception) -> str:

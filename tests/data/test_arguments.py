@@ -41,7 +41,7 @@ class OnTheGpu:
 BAD = {
     "masked": (lambda: np.ma.array([1.0, 2.0], mask=[0, 1]), "1 masked values, whose mask would be lost"),
     "ragged list": (lambda: [[1.0, 2.0], [3.0]], "list, does not convert"),
-    "text": (lambda: ["a", "b"], "dtype <U1, from a builtins.list"),
+    "text": (lambda: ["a", "b"], "dtype <U1, from a list"),
     "complex": (lambda: np.ones(2, complex), "dtype complex128"),
     "dates": (lambda: np.array(["2020-01-01"], "M8[D]"), "dtype datetime64"),
     "objects": (lambda: Series(), "dtype object, from a .*Series"),
@@ -50,7 +50,7 @@ BAD = {
     "null data set": (lambda: h5py.Empty("f8"), "null data set"),
     "gradient": (lambda: pytest.importorskip("torch").ones(2, requires_grad=True), "does not convert"),
     "bfloat16": (lambda: pytest.importorskip("torch").ones(2).bfloat16(), "does not convert"),
-    "dict": (lambda: {"a": 1}, "dtype object, from a builtins.dict"),
+    "dict": (lambda: {"a": 1}, "dtype object, from a dict"),
 }
 
 
