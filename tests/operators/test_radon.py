@@ -101,7 +101,7 @@ def test_views_keep_the_order_of_the_angles(rng):
         ({"shape": 16, "n_angles": 0}, "at least 1"),
         ({"shape": 16, "n_angles": 5.5}, "n_angles=5.5"),
         ({"shape": 16.7, "n_angles": 5}, "shape=16.7"),
-        ({"shape": "16", "n_angles": 5}, "shape=16"),
+        ({"shape": "16", "n_angles": 5}, "shape='16'"),
         ({"shape": 16, "n_angles": 5, "n_detectors": 20.7}, "n_detectors=20.7"),
         ({"shape": 16, "n_angles": 5, "detector_offset": np.nan}, "detector_offset=nan"),
         ({"shape": 16, "n_angles": 3, "geometry": "fan", "source_distance": np.inf}, "at infinity"),

@@ -1,9 +1,13 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from experiments.reconstruction import rivals
 from invae.report.figures import render
+
+# These configurations are too small for iterations to converge.
+pytestmark = pytest.mark.filterwarnings("ignore:.* use all .* iterations:invae.errors.InvaeWarning")
 
 
 def test_all_rivals_stand_in_one_table():

@@ -6,6 +6,9 @@ import pytest
 from experiments.reconstruction import deblurring, heat, tomography
 from invae.report.figures import render
 
+# These configurations are too small for iterations to converge.
+pytestmark = pytest.mark.filterwarnings("ignore:.* use all .* iterations:invae.errors.InvaeWarning")
+
 SMALL = {
     "noise": [0.02, 0.1],
     "n_train": 60,

@@ -1,9 +1,13 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from experiments.reconstruction import correctness, targets
 from experiments.reconstruction.peers import have_astra
+
+# These configurations are too small for iterations to converge.
+pytestmark = pytest.mark.filterwarnings("ignore:.* use all .* iterations:invae.errors.InvaeWarning")
 
 # Every family at its smallest: the grid, the layers and the sets are too small for the targets themselves.
 SMALL = {

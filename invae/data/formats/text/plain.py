@@ -141,7 +141,9 @@ def uses_decimal_comma(lines: list[str], file: str = "text") -> bool:
             continue
         commas = [_DECIMAL_COMMA.fullmatch(cell) is not None for cell in cells]
         plain = [_INTEGER.fullmatch(cell) is not None for cell in cells]
-        points = ["." in cell and is_number(cell) for cell in cells]
+        # The point of 1.#QNAN is no decimal point.
+        points = ["." in cell and "#" not in cell and is_number(cell) for cell in cells]
+        plain = [q or ("#" in cell and is_number(cell)) for q, cell in zip(plain, cells)]
         if any(commas) and all(c or p or q for c, p, q in zip(commas, plain, points)):
             comma = comma or i
             point = i if any(points) else point
