@@ -161,16 +161,21 @@ def fit(
     if as_json:
         print_json(facts)
     else:
-        unseen = fitted.validated_risk_ is not None
-        risk = fitted.validated_risk_ if unseen else fitted.risk_
-        say(
-            f"{output}: rank {fitted.rank_} from {plural(n_samples, 'signal')}, "
-            f"rms error {np.sqrt(max(risk, 0.0) / math.prod(dims)):.4g} per value "
-            f"{'on signals left out' if unseen else 'expected by the model'}"
-        )
-        if refine is not None:
-            steps = " -> ".join(f"{value:.4f}" for value in model.errors_)
-            say(f"{output}: relative error out of fold {steps}")
+        _tell_fitted(facts, math.prod(dims))
+
+
+def _tell_fitted(facts: dict[str, Any], n_values: int) -> None:
+    """One or two lines on what a model of signals of ``n_values`` values promises."""
+    unseen = facts["validated_risk"] is not None
+    risk = facts["validated_risk"] if unseen else facts["risk"]
+    say(
+        f"{facts['model']}: rank {facts['rank']} from {plural(facts['samples'], 'signal')}, "
+        f"rms error {np.sqrt(max(risk, 0.0) / n_values):.4g} per value "
+        f"{'on signals left out' if unseen else 'expected by the model'}"
+    )
+    if "errors" in facts:
+        steps = " -> ".join(f"{value:.4f}" for value in facts["errors"])
+        say(f"{facts['model']}: relative error out of fold {steps}")
 
 
 def reconstruct(
