@@ -17,7 +17,7 @@ TURNS = 2  # full turns of radians up to which nothing is suspected
 NEAR = 0.02  # of a half turn
 
 
-def view_angles(n_angles: int | None, angles: np.ndarray | None, span: float) -> np.ndarray:
+def view_angles(n_angles: Any, angles: Any, span: float) -> np.ndarray:
     """Views of a scan: evenly over [0, span), or the given ones after a look at their unit.
 
     Raises
@@ -25,17 +25,17 @@ def view_angles(n_angles: int | None, angles: np.ndarray | None, span: float) ->
     InputError
         Both or neither are given, or they are no such thing.
     """
-    if np.ndim(n_angles) > 0:  # type: ignore[arg-type]
+    if np.ndim(n_angles) > 0:
         raise InputError(
-            f"n_angles is a list of {np.size(n_angles)} values; pass the number of views, "  # type: ignore[arg-type]
+            f"n_angles is a list of {np.size(n_angles)} values; pass the number of views, "
             "or the views themselves as angles=... (radians)"
         )
     if (n_angles is None) == (angles is None):
         raise InputError("give exactly one of n_angles (evenly spread views) and angles (radians)")
     if angles is None:
-        if not _is_whole(n_angles) or n_angles < 1:  # type: ignore[operator]
+        if not _is_whole(n_angles) or n_angles < 1:
             raise InputError(f"n_angles={shown(n_angles)} must be an integer of at least 1")
-        return np.arange(int(n_angles)) * (span / int(n_angles))  # type: ignore[arg-type]
+        return np.arange(int(n_angles)) * (span / int(n_angles))
     try:
         views = np.array(angles, np.float64)
     except (TypeError, ValueError):
